@@ -1,0 +1,1 @@
+"""Counter backends: today's numbers, live. One file an implementation; the contract is `base`."""

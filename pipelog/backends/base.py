@@ -1,0 +1,67 @@
+"""The contract of a counter backend."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from types import TracebackType
+from typing import Self
+
+
+class CounterBackend(ABC):
+    """Where today's numbers live. May forget (memcached does); the journal can always count again.
+
+    An implementation is made from a `Location`: `Class.from_location(location)`. Making one must not connect;
+    the first call does, so that an object made before a fork is safe to use after it in one process.
+    It need not be safe for use by several threads at once.
+
+    A store that does not answer raises `BackendUnavailable`; one that is unusable as it is (no database, wrong
+    version) raises `StoreError`. Keys are those of `pipelog.backends.keys`: ASCII, 1 to 250 bytes, no blank, no
+    control. Counts are whole numbers from 0 to 2**63 - 1.
+    """
+
+    #: Number of independent stores behind this backend that may lose their memory one by one.
+    shards: int = 1
+
+    @abstractmethod
+    def commit(self, counts: Mapping[str, int], documents: Mapping[str, bytes], *, ttl: int) -> None:
+        """Add every count, creating what is missing with `ttl` seconds to live; store every document with `ttl`.
+
+        The only write. A negative count takes away (to 0 at the least). An existing counter keeps the time to
+        live it was created with. Where the store can, all of it is one transaction: a failed commit then left no
+        trace. Where it cannot (memcached), counts go before documents in one round trip.
+        """
+
+    @abstractmethod
+    def counts(self, keys: Sequence[str]) -> dict[str, int]:
+        """The counters under `keys`; those that are missing are absent. One round trip (a server)."""
+
+    @abstractmethod
+    def documents(self, keys: Sequence[str]) -> dict[str, bytes]:
+        """The documents under `keys`; those that are missing are absent. One round trip (a server)."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections and files. May be called twice; the backend may be used again afterwards."""
+
+    def shard(self, key: str) -> int:
+        """Which of the `shards` independent stores holds this key."""
+        return 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+
+class Listing(ABC):
+    """Optional ability of a backend: to list what it holds, and to forget it."""
+
+    @abstractmethod
+    def scan(self, prefix: str) -> Iterator[tuple[str, int]]:
+        """Every counter whose key begins with `prefix`, in no particular order."""
+
+    @abstractmethod
+    def forget(self, prefix: str) -> None:
+        """Remove every counter and every document whose key begins with `prefix`, as one transaction."""

@@ -1,0 +1,61 @@
+"""The words of the house as types: record, coordinate, tally, daily count."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+
+class Record(NamedTuple):
+    """One parsed log line. A field is None where the line has "-" or the format does not hold it.
+
+    Text is UTF-8 with undecodable bytes kept by `surrogateescape`; httpd's log escapes are undone.
+    """
+
+    time: datetime | None  #: start of the request; aware where the line gives an offset
+    site: str | None  #: virtual host, from %v or %V
+    host: str | None  #: the client, from %h or %a
+    user: str | None  #: from %u; the client's own words, even on a 401
+    method: str | None
+    target: str | None  #: request target as sent: path and query, absolute URI, "*" or authority
+    protocol: str | None
+    status: int | None  #: final status
+    size: int | None  #: bytes sent, from %O, %b or %B; "-" is 0
+    referrer: str | None
+    agent: str | None
+    fields: Mapping[str, Any]  #: directive as the format writes it ("%>s", "%{Referer}i") -> value
+
+
+class Coordinate(NamedTuple):
+    """What is counted: `page` is "" for a number of the whole site, `value` is "" where a dimension has none."""
+
+    day: date
+    site: str
+    page: str
+    dimension: str
+    value: str
+
+
+#: Coordinate -> count. Tallies of parts add up to the tally of the whole.
+Tally = dict[Coordinate, int]
+
+
+class DailyCount(NamedTuple):
+    """A row of history: one coordinate and its count."""
+
+    day: date
+    site: str
+    page: str
+    dimension: str
+    value: str
+    count: int
+
+
+class DayInfo(NamedTuple):
+    """What a sink knows of one finished day of one source."""
+
+    day: date
+    source: str
+    lines: int  #: log lines that the day was made from
+    written: datetime  #: when, aware

@@ -1,0 +1,1 @@
+"""Sinks: where finished days are kept. One file an implementation; the contract is `base`."""

@@ -1,0 +1,61 @@
+"""The contract of a sink."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from datetime import date
+from types import TracebackType
+from typing import Self
+
+from pipelog.model import DailyCount, DayInfo
+
+
+class Sink(ABC):
+    """Where finished days are kept, by day and source. Numbers of several sources add up.
+
+    An implementation is made from a `Location`: `Class.from_location(location)`; making one must not open or
+    create anything. One that cannot be used as it is (no database, wrong version, not writable) raises
+    `StoreError` with the name of the file. Reading from one that does not exist yet finds nothing and creates
+    nothing.
+    """
+
+    @abstractmethod
+    def replace_day(
+        self, day: date, source: str, rows: Iterable[DailyCount], *, lines: int, force: bool = False
+    ) -> None:
+        """Make `rows` the whole of what `source` has for `day`; `lines` is how many log lines they come from.
+
+        Atomic (all or nothing, also under kill -9) and idempotent. Refuses with `PartialDayError`, nothing
+        changed, to replace a day by one made from fewer lines, unless forced. ValueError when a row is of
+        another day.
+        """
+
+    @abstractmethod
+    def rows(
+        self,
+        since: date,
+        until: date,
+        *,
+        site: str | None = None,
+        page: str | None = None,
+        dimension: str | None = None,
+    ) -> Iterator[DailyCount]:
+        """Counts from `since` to `until`, both included, sources added up, each coordinate once, days in order.
+
+        None means any; "" is the empty name (a site's own numbers have page "").
+        """
+
+    @abstractmethod
+    def days(self) -> list[DayInfo]:
+        """What there is, ordered by day and source."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Let go of connections and files. May be called twice; the sink may be used again afterwards."""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
