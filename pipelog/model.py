@@ -49,7 +49,7 @@ class DailyCount(NamedTuple):
     page: str
     dimension: str
     value: str
-    count: int
+    count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls on a row
 
 
 class DayInfo(NamedTuple):
