@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from types import TracebackType
 from typing import Self
 
+from pipelog.errors import PartialDayError
 from pipelog.model import DailyCount, DayInfo
 
 
@@ -50,6 +51,20 @@ class Sink(ABC):
     def days(self) -> list[DayInfo]:
         """What there is, ordered by day and source."""
 
+    def totals(self, since: date, until: date, *, site: str, pages: Collection[str], dimension: str) -> dict[str, int]:
+        """The sum over the days `since` to `until` for each of `pages`; one without any count is absent.
+
+        Made from `rows` in one pass here; a store that can add up by itself does it better.
+        """
+        wanted = frozenset(pages)
+        page = next(iter(wanted)) if len(wanted) == 1 else None
+        sums: dict[str, int] = {}
+        if wanted:
+            for row in self.rows(since, until, site=site, page=page, dimension=dimension):
+                if row.page in wanted:
+                    sums[row.page] = sums.get(row.page, 0) + row.count
+        return sums
+
     @abstractmethod
     def close(self) -> None:
         """Let go of connections and files. May be called twice; the sink may be used again afterwards."""
@@ -57,5 +72,24 @@ class Sink(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
+
+
+def refuse_partial(day: date, source: str, *, lines: int, stored: int) -> None:
+    """For implementations: raise `PartialDayError` if a day made from `stored` lines would shrink to `lines`."""
+    if lines < stored:
+        raise PartialDayError(
+            f"{day} of {source!r} was made from {stored:,} lines and would now be made from {lines:,}:"
+            " nothing was changed; if it really has so few, say --force"
+        )
+
+
+def only_of(day: date, rows: Iterable[DailyCount]) -> Iterator[DailyCount]:
+    """For implementations: `rows` as they come; ValueError at the first that is of another day."""
+    for row in rows:
+        if row.day != day:
+            raise ValueError(f"a row of {row.day} among those of {day}: {row!r:.200}")
+        yield row

@@ -1,0 +1,271 @@
+"""Answers: today from the counter backend, the days before from the history.
+
+The one rule: a day is taken from the history if it is there (of any source), else from the backend, never from both.
+The backend is asked for today and yesterday only, since its keys live 48 hours. A day in the future is nothing.
+"""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from heapq import nsmallest
+from typing import NamedTuple
+
+from pipelog.backends.base import CounterBackend
+from pipelog.backends.keys import Keys
+from pipelog.backends.live import LiveDays, PlainCoordinate
+from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
+from pipelog.model import DailyCount
+from pipelog.sinks.base import Sink
+
+RANKED = (*PAGE_DIMENSIONS, *VALUE_DIMENSIONS)
+DIMENSIONS = (*RANKED, "minute", "requests", "bytes")
+
+_DAY = timedelta(days=1)
+_MOST_SUMS = 100_000
+
+
+class PageHits(NamedTuple):
+    """The views of a page."""
+
+    today: int
+    total: int
+
+
+@dataclass(frozen=True)
+class _Known:
+    """What is in the history, as it was looked up at one moment. Its days and its sums belong together."""
+
+    today: date
+    expires: float
+    live: tuple[date, ...]  #: the days that the history lacks and the backend may have, in order
+    sums: dict[tuple[str, str], int] = field(default_factory=dict)  #: (site, page) -> views in history
+
+
+def _as_it_is(page: str) -> str:
+    return page
+
+
+class Hits:
+    """Hit numbers of pages. Pages never seen have 0.
+
+    `counters`, `history`: where live and finished days are; either may be missing. They stay the caller's to close.
+    `prefix`: namespace of the keys in the backend. `site`: the site where a method is given none.
+    `page`: makes the canonical page of what the application passes; None says that it is no page: 0.
+    `today`: the clock of days. `refresh`: seconds, by `clock`, for which the list of finished days and their sums are
+    remembered: so long after a rollup, at most, its day still comes from the backend. A change of the day ends it, too.
+
+    Errors of the stores (`BackendUnavailable`, `StoreError`) pass through. Like its stores, not for several threads
+    at once.
+    """
+
+    def __init__(
+        self,
+        *,
+        counters: CounterBackend | None,
+        history: Sink | None,
+        prefix: str = "pipelog",
+        site: str = "",
+        page: Callable[[str], str | None] = _as_it_is,
+        today: Callable[[], date] = date.today,
+        clock: Callable[[], float] = time.monotonic,
+        refresh: float = 60.0,
+    ) -> None:
+        self._live = LiveDays(counters, Keys(prefix)) if counters is not None else None
+        self._history = history
+        self._site = site
+        self._page = page
+        self._today = today
+        self._clock = clock
+        self._refresh = refresh
+        self._known: _Known | None = None
+
+    def today(self, page: str, *, site: str | None = None) -> int:
+        """Views of a page today. One read of the backend."""
+        return self.daily(page, day := self._today(), day, site=site)[day]
+
+    def total(self, page: str, *, site: str | None = None) -> int:
+        """Views of a page on all days, today included."""
+        return self.many([page], site=site)[page].total
+
+    def daily(self, page: str, since: date, until: date, *, site: str | None = None) -> dict[date, int]:
+        """Views of a page on each day from `since` to `until`, days without any included."""
+        numbers = {since + n * _DAY: 0 for n in range((until - since).days + 1)}
+        name = self._page(page)
+        if name is None:
+            return numbers
+        site = self._site if site is None else site
+        ranges, live = self._split(since, until)
+        for first, last in ranges:
+            for row in self._rows(first, last, site=site, page=name, dimension="views"):
+                numbers[row.day] += row.count
+        for coordinate, count in self._counts((day, site, name, "views", "") for day in live).items():
+            numbers[coordinate[0]] = count
+        return numbers
+
+    def many(self, pages: Iterable[str], *, site: str | None = None) -> dict[str, PageHits]:
+        """Views of many pages, by the names given: one round trip to the backend, one look into the history."""
+        site = self._site if site is None else site
+        names = {page: self._page(page) for page in pages}
+        wanted = {name for name in names.values() if name is not None}
+        known = self._look()
+        counts = self._counts((day, site, name, "views", "") for day in known.live for name in wanted)
+        today: dict[str, int] = {}
+        total = self._sums(known, site, wanted)
+        for (day, _, name, _, _), count in counts.items():
+            total[name] = total.get(name, 0) + count
+            if day == known.today:
+                today[name] = count
+        if self._history is not None and known.today not in known.live:
+            today = self._history.totals(known.today, known.today, site=site, pages=wanted, dimension="views")
+        return {
+            page: PageHits(0, 0) if name is None else PageHits(today.get(name, 0), total.get(name, 0))
+            for page, name in names.items()
+        }
+
+    def top(
+        self, n: int = 20, day: date | None = None, by: str = "views", *, site: str | None = None
+    ) -> list[tuple[str, int]]:
+        """The `n` highest of a day (None: today), highest first, ties by name.
+
+        `by`: pages by "views" or "missing"; values of "referrer", "keyword", "bot", "campaign" (summed over the pages)
+        or "status". Of a live day on a backend that cannot list its keys: among the leaders that the intake noted;
+        values are then summed over the pages that lead by views, at most 20,000 keys.
+        """
+        _check(by, RANKED)
+        sums: Counter[str] = Counter()
+        for row in self._find(day or self._today(), by, site):
+            sums[row.page if by in PAGE_DIMENSIONS else row.value] += row.count
+        return nsmallest(n, sums.items(), key=_rank)
+
+    def breakdown(
+        self,
+        page: str,
+        dimension: str,
+        since: date | None = None,
+        until: date | None = None,
+        *,
+        site: str | None = None,
+    ) -> dict[str, int]:
+        """The values of a dimension of a page and their counts, highest first.
+
+        From the first day there is (`since` None) to today (`until` None). Page "" is the site as a whole, which has
+        "status", "minute", "requests" and "bytes".
+        """
+        _check(dimension, DIMENSIONS)
+        name = self._page(page) if page else ""
+        if name is None:
+            return {}
+        site = self._site if site is None else site
+        sums: Counter[str] = Counter()
+        ranges, live = self._split(since or date.min, until or self._today())
+        for first, last in ranges:
+            for row in self._rows(first, last, site=site, page=name, dimension=dimension):
+                sums[row.value] += row.count
+        for day in live:
+            for row in self._live.find(day, dimension, site, name) if self._live else ():
+                sums[row.value] += row.count
+        return dict(sorted(sums.items(), key=_rank))
+
+    def per_minute(self, day: date | None = None, *, site: str | None = None) -> dict[str, int]:
+        """Views of a whole site in each minute ("HH:MM") of a day (None: today) that had any, in order."""
+        day = day or self._today()
+        return dict(sorted(self.breakdown("", "minute", day, day, site=site).items()))
+
+    def sites(self) -> list[str]:
+        """The sites that ever had a request."""
+        found = set()
+        ranges, live = self._split(date.min, self._today())
+        for first, last in ranges:
+            found |= {row.site for row in self._rows(first, last, page="", dimension="requests")}
+        for day in live:
+            found |= self._live.sites(day) if self._live else set()
+        return sorted(found)
+
+    def rows(self, day: date) -> Iterator[DailyCount]:
+        """Every count of a day, of every site.
+
+        PipelogError at once for a live day on a backend that cannot list its keys.
+        """
+        ranges, live = self._split(day, day)
+        if live and self._live:
+            return self._live.rows(day)
+        return self._rows(day, day) if ranges else iter(())
+
+    def _find(self, day: date, dimension: str, site: str | None) -> Iterator[DailyCount]:
+        """The rows of one day, dimension and site."""
+        site = self._site if site is None else site
+        ranges, live = self._split(day, day)
+        if live and self._live:
+            yield from self._live.find(day, dimension, site)
+        elif ranges:
+            yield from self._rows(day, day, site=site, dimension=dimension)
+
+    def _rows(
+        self,
+        since: date,
+        until: date,
+        *,
+        site: str | None = None,
+        page: str | None = None,
+        dimension: str | None = None,
+    ) -> Iterator[DailyCount]:
+        if self._history is None:
+            return iter(())
+        return self._history.rows(since, until, site=site, page=page, dimension=dimension)
+
+    def _counts(self, coordinates: Iterable[PlainCoordinate]) -> dict[PlainCoordinate, int]:
+        return self._live.counts(coordinates) if self._live else {}
+
+    def _sums(self, known: _Known, site: str, pages: set[str]) -> dict[str, int]:
+        """The views of pages on all days of history."""
+        if self._history is None:
+            return {}
+        if len(known.sums) + len(pages) > _MOST_SUMS:
+            known.sums.clear()
+        missing = [page for page in pages if (site, page) not in known.sums]
+        if missing:
+            sums: Counter[str] = Counter()
+            for first, last in _ranges(known, date.min, date.max):
+                sums.update(self._history.totals(first, last, site=site, pages=missing, dimension="views"))
+            known.sums.update(((site, page), sums[page]) for page in missing)
+        return {page: known.sums[site, page] for page in pages}
+
+    def _split(self, since: date, until: date) -> tuple[list[tuple[date, date]], list[date]]:
+        """The days from `since` to `until`: ranges for the history, and days for the backend."""
+        known = self._look()
+        return _ranges(known, since, until), [day for day in known.live if since <= day <= until]
+
+    def _look(self) -> _Known:
+        today = self._today()
+        known = self._known
+        if known is None or known.today != today or self._clock() >= known.expires:
+            finished = {info.day for info in self._history.days()} if self._history is not None else set()
+            live = tuple(day for day in (today - _DAY, today) if day not in finished)
+            known = self._known = _Known(today, self._clock() + self._refresh, live)
+        return known
+
+
+def _ranges(known: _Known, since: date, until: date) -> list[tuple[date, date]]:
+    """The days from `since` to `until` but for the live and the future ones, as first and last days."""
+    ranges = []
+    first = since
+    for stop in (*known.live, known.today + _DAY):
+        stop = min(stop, until + _DAY) if until < date.max else stop
+        if first < stop:
+            ranges.append((first, stop - _DAY))
+        first = max(first, stop + _DAY)
+    return ranges
+
+
+def _rank(item: tuple[str, int]) -> tuple[int, str]:
+    name, count = item
+    return -count, name
+
+
+def _check(dimension: str, known: tuple[str, ...]) -> None:
+    if dimension not in known:
+        raise ValueError(f"unknown dimension {dimension!r}; known are: {', '.join(known)}")

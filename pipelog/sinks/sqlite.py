@@ -1,0 +1,355 @@
+"""History in one SQLite file: the default sink."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any, Self
+
+from pipelog.errors import StoreError
+from pipelog.locators import Location, seconds
+from pipelog.model import DailyCount, DayInfo
+from pipelog.sinks.base import Sink, only_of, refuse_partial
+
+APPLICATION_ID = int.from_bytes(b"plhi")  # "pipelog history"; `file` and the check below tell it from other databases
+SCHEMA_VERSION = 1
+SCHEMA = """
+-- Every site, page, dimension, value and source once; all other tables speak of it by its id.
+-- The bytes of the text (UTF-8, undecodable ones as they were in the log): SQLite's own TEXT could not hold them.
+CREATE TABLE IF NOT EXISTS name (
+    id INTEGER PRIMARY KEY,
+    text BLOB NOT NULL UNIQUE
+);
+
+-- What is counted, day by day. The index makes "a page and dimension, all its values" one range.
+CREATE TABLE IF NOT EXISTS series (
+    id INTEGER PRIMARY KEY,
+    page INTEGER NOT NULL,
+    dimension INTEGER NOT NULL,
+    site INTEGER NOT NULL,
+    value INTEGER NOT NULL,
+    UNIQUE (page, dimension, site, value)
+);
+
+-- The counts. The key makes "a series over the days" one range: that is hits(page). About 16 bytes a row.
+CREATE TABLE IF NOT EXISTS hit (
+    series INTEGER NOT NULL,
+    day INTEGER NOT NULL,  -- days since 1970-01-01: two bytes; date(day * 86400, 'unixepoch') shows it
+    source INTEGER NOT NULL,
+    count INTEGER NOT NULL,
+    PRIMARY KEY (series, day, source)
+) WITHOUT ROWID;
+
+-- The other way in: a day is read, in order and summed over its sources, and removed, from this index alone.
+CREATE INDEX IF NOT EXISTS hit_by_day ON hit (day, series, source, count);
+
+-- What there is: also tells a day without any hit from a day that nobody rolled up.
+CREATE TABLE IF NOT EXISTS day (
+    day INTEGER NOT NULL,
+    source INTEGER NOT NULL,
+    lines INTEGER NOT NULL,
+    written REAL NOT NULL,  -- seconds since 1970-01-01 00:00 UTC
+    PRIMARY KEY (day, source)
+) WITHOUT ROWID;
+"""
+
+# A new day waits in a table of the connection's own until it is complete, then goes to its place sorted: the pages of
+# the file are touched once each, in order, however large it has grown. Memory stays bounded: SQLite spills it to disk.
+_INCOMING = """
+CREATE TEMP TABLE incoming (site BLOB, page BLOB, dimension BLOB, value BLOB, count INTEGER)
+"""
+_ADD_NAMES = """
+INSERT OR IGNORE INTO name (text)
+SELECT page FROM incoming UNION SELECT site FROM incoming
+UNION SELECT dimension FROM incoming UNION SELECT value FROM incoming
+"""
+_CODE = """
+CREATE TEMP TABLE coded AS
+SELECT page.id AS page, dimension.id AS dimension, site.id AS site, value.id AS value, SUM(count) AS count
+FROM incoming
+CROSS JOIN name AS page ON page.text = incoming.page
+CROSS JOIN name AS dimension ON dimension.text = incoming.dimension
+CROSS JOIN name AS site ON site.text = incoming.site
+CROSS JOIN name AS value ON value.text = incoming.value
+GROUP BY 1, 2, 3, 4
+"""
+_ADD_SERIES = """
+INSERT OR IGNORE INTO series (page, dimension, site, value) SELECT page, dimension, site, value FROM coded
+"""
+_ADD_HITS = """
+INSERT INTO hit (series, day, source, count)
+SELECT series.id, :day, :source, coded.count
+FROM coded CROSS JOIN series USING (page, dimension, site, value)
+ORDER BY series.id
+"""
+
+_EPOCH = date(1970, 1, 1).toordinal()
+_VARIABLES = 900  # in one statement; SQLite before 3.32 takes 999 (sqlite.org/limits.html)
+
+
+def _number(day: date) -> int:
+    return day.toordinal() - _EPOCH
+
+
+def _blob(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _text(blob: bytes) -> str:
+    return blob.decode("utf-8", "surrogateescape")
+
+
+class SQLiteSink(Sink):
+    """History in the SQLite file `path`, which the first write makes (0640, its folder 0750).
+
+    Another process that writes is waited for up to `timeout` seconds. Readers never wait (write-ahead log), but they
+    too must be allowed to write in the folder: SQLite keeps its shared memory there.
+    """
+
+    def __init__(self, path: str | os.PathLike[str], *, timeout: float = 30.0) -> None:
+        self.path = Path(path)
+        self._timeout = timeout
+        self._connection: sqlite3.Connection | None = None
+        self._opened_as: tuple[int, int, int] | None = None
+        self._inherited: list[sqlite3.Connection] = []
+
+    @classmethod
+    def from_location(cls, location: Location) -> Self:
+        """From `sqlite:///path?timeout=30`."""
+        return cls(location.local_path(), **location.take_query({"timeout": seconds}))
+
+    def replace_day(
+        self, day: date, source: str, rows: Iterable[DailyCount], *, lines: int, force: bool = False
+    ) -> None:
+        number = _number(day)
+        with self._errors(), self._writing() as database:
+            database.execute("INSERT OR IGNORE INTO name (text) VALUES (?)", [_blob(source)])
+            [source_id] = database.execute("SELECT id FROM name WHERE text = ?", [_blob(source)]).fetchone()
+            key = {"day": number, "source": source_id}
+            stored = database.execute("SELECT lines FROM day WHERE day = :day AND source = :source", key).fetchone()
+            if stored and not force:
+                refuse_partial(day, source, lines=lines, stored=stored[0])
+            database.execute(_INCOMING)
+            database.executemany(
+                "INSERT INTO incoming VALUES (?, ?, ?, ?, ?)",
+                (
+                    (_blob(r.site), _blob(r.page), _blob(r.dimension), _blob(r.value), r.count)
+                    for r in only_of(day, rows)
+                ),
+            )
+            database.execute(_ADD_NAMES)
+            database.execute(_CODE)
+            database.execute("DELETE FROM hit WHERE day = :day AND source = :source", key)
+            database.execute(_ADD_SERIES)
+            database.execute(_ADD_HITS, key)
+            database.execute("DROP TABLE incoming")
+            database.execute("DROP TABLE coded")
+            database.execute(
+                "INSERT OR REPLACE INTO day (day, source, lines, written) VALUES (?, ?, ?, ?)",
+                [number, source_id, lines, datetime.now(UTC).timestamp()],
+            )
+
+    def rows(
+        self,
+        since: date,
+        until: date,
+        *,
+        site: str | None = None,
+        page: str | None = None,
+        dimension: str | None = None,
+    ) -> Iterator[DailyCount]:
+        wanted: dict[str, Any] = {"since": _number(since), "until": _number(until)}
+        # CROSS JOIN fixes the order (sqlite.org/lang_select.html): without statistics the planner cannot know that a
+        # page has few series and a day has many.
+        if page is None:
+            tables = """hit CROSS JOIN series ON series.id = hit.series
+                        CROSS JOIN name AS page ON page.id = series.page"""
+        else:
+            tables = """name AS page CROSS JOIN series ON series.page = page.id
+                        CROSS JOIN hit ON hit.series = series.id"""
+        conditions = "hit.day BETWEEN :since AND :until"
+        if page is not None:
+            conditions += " AND page.text = :page"
+            wanted["page"] = _blob(page)
+        for column, name in (("dimension", dimension), ("site", site)):
+            if name is not None:
+                conditions += f" AND series.{column} = (SELECT id FROM name WHERE text = :{column})"
+                wanted[column] = _blob(name)
+        query = f"""SELECT hit.day, site.text, page.text, dimension.text, value.text, SUM(hit.count)
+                    FROM {tables}
+                    CROSS JOIN name AS site ON site.id = series.site
+                    CROSS JOIN name AS dimension ON dimension.id = series.dimension
+                    CROSS JOIN name AS value ON value.id = series.value
+                    WHERE {conditions} GROUP BY hit.day, hit.series ORDER BY hit.day, hit.series"""
+        with self._errors():
+            database = self._open()
+            if database is None:
+                return
+            for number, *blobs, count in database.execute(query, wanted):
+                site, page, dimension, value = map(_text, blobs)
+                yield DailyCount(date.fromordinal(number + _EPOCH), site, page, dimension, value, count)
+
+    def totals(self, since: date, until: date, *, site: str, pages: Collection[str], dimension: str) -> dict[str, int]:
+        wanted = [_blob(page) for page in dict.fromkeys(pages)]
+        with self._errors():
+            database = self._open()
+            if database is None:
+                return {}
+            ids = [
+                database.execute("SELECT id FROM name WHERE text = ?", [_blob(name)]).fetchone()
+                for name in (dimension, site)
+            ]
+            if None in ids:
+                return {}
+            fixed = [ids[0][0], ids[1][0], _number(since), _number(until)]
+            sums: dict[str, int] = {}
+            for start in range(0, len(wanted), _VARIABLES):
+                part = wanted[start : start + _VARIABLES]
+                # The sum is a query of its own per page, so that nothing has to be sorted into groups.
+                query = f"""SELECT text, (
+                                SELECT SUM(hit.count) FROM series CROSS JOIN hit ON hit.series = series.id
+                                WHERE series.page = name.id AND series.dimension = ? AND series.site = ?
+                                AND hit.day BETWEEN ? AND ?) AS sum
+                            FROM name WHERE text IN ({", ".join("?" * len(part))}) AND sum IS NOT NULL"""
+                sums.update((_text(text), count) for text, count in database.execute(query, fixed + part))
+            return sums
+
+    def days(self) -> list[DayInfo]:
+        with self._errors():
+            database = self._open()
+            if database is None:
+                return []
+            found = database.execute("SELECT day, text, lines, written FROM day JOIN name ON name.id = source")
+            return sorted(
+                DayInfo(date.fromordinal(day + _EPOCH), _text(text), lines, datetime.fromtimestamp(written, UTC))
+                for day, text, lines, written in found
+            )
+
+    def close(self) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        if self._opened_as and self._opened_as[0] != os.getpid():
+            # A connection must neither be used nor closed across a fork (sqlite.org/howtocorrupt.html, 2.6).
+            self._inherited.append(connection)
+            return
+        with self._errors():
+            connection.close()
+
+    @contextmanager
+    def _errors(self) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise StoreError(f"{self.path}: {error}; {_advice(error)}") from error
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction of the only writer.
+
+        On a connection of its own: on that of the readers, one that is only half read would keep the writer out
+        (SQLITE_BUSY_SNAPSHOT), and could not go on after a rollback. It is closed right after, so that the file is
+        complete without its write-ahead log whenever nobody reads.
+        """
+        self._make_file()
+        database = self._connect()
+        try:
+            if not _is_history(database, self.path):
+                _make_tables(database)
+            database.execute("BEGIN IMMEDIATE")
+            yield database
+            database.execute("COMMIT")
+        finally:
+            database.close()  # which rolls back what is not committed
+
+    def _open(self) -> sqlite3.Connection | None:
+        """The connection of this process to the file that now stands at `path`; None where there is no history."""
+        try:
+            found = os.stat(self.path)
+        except (FileNotFoundError, NotADirectoryError):
+            self.close()
+            return None
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}; give this user access to it") from error
+        opened_as = (os.getpid(), found.st_dev, found.st_ino)
+        if self._connection is not None and opened_as == self._opened_as:
+            return self._connection
+        self.close()
+        connection = self._connect()
+        try:
+            there = _is_history(connection, self.path)
+        except BaseException:
+            connection.close()
+            raise
+        if not there:
+            connection.close()
+            return None
+        self._connection, self._opened_as = connection, opened_as
+        return connection
+
+    def _make_file(self) -> None:
+        try:
+            self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+            # SQLite gives its other files the mode of this one.
+            os.close(os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o640))
+        except FileExistsError:
+            if not self.path.parent.is_dir():
+                raise StoreError(f"{self.path}: its folder is a file; give another path") from None
+        except OSError as error:
+            raise StoreError(f"{self.path}: {error.strerror}; give this user a folder to write in") from error
+
+    def _connect(self) -> sqlite3.Connection:
+        # mode=rw: opening never creates. Autocommit: transactions begin and end where this module says so.
+        uri = f"{self.path.absolute().as_uri()}?mode=rw"
+        connection = sqlite3.connect(
+            uri, uri=True, timeout=self._timeout, isolation_level=None, check_same_thread=False
+        )
+        # The journal of a finished day may be removed right after: the commit must outlive a power cut.
+        connection.execute("PRAGMA synchronous = FULL")
+        return connection
+
+
+def _is_history(connection: sqlite3.Connection, path: Path) -> bool:
+    """Whether the tables stand there; False for an empty file, StoreError for somebody else's."""
+    [application] = connection.execute("PRAGMA application_id").fetchone()
+    [version] = connection.execute("PRAGMA user_version").fetchone()
+    if (application, version) == (APPLICATION_ID, SCHEMA_VERSION):
+        return True
+    if application == APPLICATION_ID:
+        raise StoreError(
+            f"{path}: is a history of version {version}, this pipelog has version {SCHEMA_VERSION};"
+            " use the pipelog that wrote it, or move the file away and roll up again"
+        )
+    [tables] = connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
+    if (application, version, tables) == (0, 0, 0):
+        return False
+    raise StoreError(f"{path}: is another program's database; give the history a file of its own")
+
+
+def _make_tables(database: sqlite3.Connection) -> None:
+    """Make the tables, or what is missing of them: several processes may do so at once."""
+    database.executescript(
+        f"BEGIN IMMEDIATE; {SCHEMA}"
+        f"PRAGMA application_id = {APPLICATION_ID}; PRAGMA user_version = {SCHEMA_VERSION}; COMMIT"
+    )
+    try:
+        database.execute("PRAGMA journal_mode = WAL")
+    except sqlite3.OperationalError:
+        pass  # "locked": another process is making the very same, lasting change
+
+
+def _advice(error: sqlite3.Error) -> str:
+    name = getattr(error, "sqlite_errorname", "")
+    if name.startswith("SQLITE_BUSY"):
+        return "another process is writing to it, try again"
+    if name.startswith(("SQLITE_NOTADB", "SQLITE_CORRUPT")):
+        return "move the file away and roll up again, or give another path"
+    if name.startswith(("SQLITE_READONLY", "SQLITE_CANTOPEN")):
+        return "give this user write access to the file and its folder"
+    if name.startswith(("SQLITE_FULL", "SQLITE_IOERR")):
+        return "look after the disk"
+    return "check the file"
