@@ -1,0 +1,1 @@
+"""From Apache's pipe to counts: supervisor, worker, journal, follower."""

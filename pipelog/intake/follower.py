@@ -1,0 +1,172 @@
+"""The follower: the thread of a worker that counts the journal, up to its end and on.
+
+Exactly one per journal is at work (a lock of its own), the others stand by for it to end. Whatever the store does, the
+journal waits on disk: nothing here keeps httpd waiting.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import threading
+import time
+from collections import deque
+from typing import TYPE_CHECKING
+
+from pipelog.errors import BackendUnavailable, IntakeError, PipelogError, StoreError
+from pipelog.intake.journal import FILE_MODE, Position
+from pipelog.intake.messages import say
+from pipelog.intake.status import alive, read_status
+
+if TYPE_CHECKING:
+    from pipelog.intake.counting import JournalCounter
+    from pipelog.intake.plan import Plan
+
+STAND_BY = 0.1
+"""Seconds between two looks whether the follower at work has ended."""
+GIVE_UP = 5.0
+"""Seconds that a worker whose input has ended waits for a store that is broken, not merely down."""
+BROKEN = 78  # EX_CONFIG of sysexits.h
+
+
+class Follower:
+    """Started by `start`; told the input's end by `finish`."""
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._wake = threading.Event()
+        self._urgent = self._finishing = False
+        self._direct: deque[bytes] = deque()
+        self._direct_left = 0
+        self._direct_done = 0
+        self._lock = -1
+        self._committed = Position(0, 0)
+        self._leading = False
+        self._broken = ""
+        self._for_good = False
+        self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
+
+    # -- for the worker's main thread ----------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Begin, in a thread of its own: its imports must not delay the first read of the pipe."""
+        self._thread.start()
+
+    def hurry(self) -> None:
+        """Commit now, and after every chunk from now on."""
+        self._urgent = True
+        self._wake.set()
+
+    def count_directly(self, lines: bytes) -> None:
+        """Count lines that could not be written to the journal."""
+        self._direct.append(lines)
+        self._direct_left += 1
+        self._wake.set()
+
+    def finish(self, end: Position) -> int:
+        """Wait until the journal is counted up to `end`, by this follower or by the one at work; the exit code."""
+        self._urgent = self._finishing = True
+        began = time.monotonic()
+        while True:
+            self._wake.set()
+            if self._direct_done == self._direct_left and (self._committed >= end or self._counted_elsewhere(end)):
+                return 0
+            if self._broken and (self._for_good or time.monotonic() - began > GIVE_UP):
+                say(f"{self._broken}: what was read is kept in the journal and is counted once that is mended")
+                return BROKEN
+            self._thread.join(0.02)
+
+    def _counted_elsewhere(self, end: Position) -> bool:
+        if self._leading:
+            return False
+        status = read_status(self._plan.state)
+        return status is not None and status.pid != os.getpid() and status.position >= end and alive(status.pid)
+
+    # -- the thread ----------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            self._count()
+        except BaseException as error:
+            # A worker without its follower would fill the disk and count nothing: end it, the supervisor starts anew.
+            say(f"the counting thread ended: {type(error).__name__}: {error}")
+            os._exit(70)
+
+    def _count(self) -> None:
+        from pipelog.intake.counting import JournalCounter  # parser, rules, driver: 50 ms, and in this thread only
+
+        counter: JournalCounter | None = None
+        while True:
+            try:
+                if counter is None:
+                    counter = JournalCounter(self._plan)
+                if self._take_lock() and counter.lead(self._lock):
+                    self._leading = True
+                    self._lead(counter)
+                self._count_direct(counter)
+                self._broken = ""
+                self._pause(STAND_BY)
+            except PipelogError as error:
+                self._trouble(error)
+                if isinstance(error, IntakeError) and self._lock >= 0:
+                    os.close(self._lock)
+                    self._lock = -1
+
+    def _lead(self, counter: JournalCounter) -> None:
+        """At work, until an error. What was tallied when the store failed is kept, and tried again."""
+        committed = time.monotonic()
+        self._committed = counter.position
+        while True:
+            due = committed + (0 if self._urgent else self._plan.flush)
+            at_end = counter.count(due)
+            now = time.monotonic()
+            if at_end and now < due and not self._direct:
+                self._pause(due - now)
+                continue
+            while not self._commit(counter):
+                pass
+            self._committed = counter.position
+            committed = time.monotonic()
+            if at_end and self._urgent:
+                self._pause(self._plan.flush)
+
+    def _commit(self, counter: JournalCounter) -> bool:
+        try:
+            counter.commit()
+            self._count_direct(counter)
+        except (BackendUnavailable, StoreError) as error:
+            self._trouble(error)
+            return False
+        self._broken = ""
+        return True
+
+    def _take_lock(self) -> bool:
+        path = self._plan.state / "follower.lock"
+        try:
+            if self._lock < 0:
+                self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return False
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror}") from error
+        return True
+
+    def _count_direct(self, counter: JournalCounter) -> None:
+        taken = self._direct_left
+        while self._direct:
+            counter.count_directly(self._direct.popleft())
+        counter.commit_directly()
+        self._direct_done = taken
+
+    def _trouble(self, error: PipelogError) -> None:
+        """A store that is down is waited for; one that is broken too, but not for ever once the input has ended."""
+        self._broken = "" if isinstance(error, BackendUnavailable) else str(error)
+        self._for_good = isinstance(error, ValueError | LookupError)  # settings, formats, URLs, plugins
+        if not (self._for_good and self._finishing):
+            say(f"{error}: lines wait in the journal", type(error).__name__)
+        time.sleep(min(self._plan.flush, 0.5))
+
+    def _pause(self, seconds: float) -> None:
+        self._wake.wait(min(seconds, 0.02) if self._urgent else seconds)
+        self._wake.clear()

@@ -1,0 +1,229 @@
+"""What stands in the store, and whether it still does: commits, the checkpoint, and the store's lost memory.
+
+Each commit carries the checkpoint along with the counts it covers, so that a restart counts nothing twice and skips
+nothing. For each of the last two days a *sentinel* is written, once; should it be gone, the store has lost its memory
+and the day is counted again from the journal. A *mark* with the batch's number is written with every commit: it tells
+whether the last batch went into the store before it was emptied or after.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from datetime import date, timedelta
+from itertools import count as count_up
+
+from pipelog.backends.base import CounterBackend, Listing
+from pipelog.backends.keys import Keys, encode_name
+from pipelog.counting.leaders import Leaders
+from pipelog.counting.rules import Rules
+from pipelog.intake.checkpoint import Checkpoint, Healing
+from pipelog.intake.journal import Position
+from pipelog.model import Tally
+
+TTL = 48 * 3600
+"""Seconds; no hole at midnight before the rollup ran."""
+REFRESH = 3600.0
+"""Seconds after which an idle journal's checkpoint is written again, so that it outlives its time to live."""
+
+Pair = tuple[date, int]
+
+
+class Ledger:
+    """The store, as one journal's follower sees it. Errors of the store come through; nothing is lost by retrying."""
+
+    def __init__(
+        self,
+        backend: CounterBackend,
+        keys: Keys,
+        rules: Rules,
+        *,
+        source: str,
+        journal: str,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._backend = backend
+        self._keys = keys
+        self._rules = rules
+        self._source = source
+        self.journal = journal
+        self._clock = clock
+        self._pending: Checkpoint | None = None
+        self._pending_counts: dict[str, int] = {}
+        self._pending_documents: dict[str, bytes] = {}
+        self._named: set[str] = set()
+        self._leaders: dict[date, Leaders] = {}
+        self._shard_keys: dict[tuple[str, int, date | None], str] = {}
+        self._pending_tried = False
+        self._written_at = 0.0
+        self.checkpoint: Checkpoint | None = None
+
+    # -- where to go on ------------------------------------------------------------------------------------------
+
+    def load(self) -> Checkpoint | None:
+        """The checkpoint that the store has, if it has one."""
+        keys = [self._per_shard("checkpoint", shard) for shard in range(self._backend.shards)]
+        held = [Checkpoint.decode(content) for content in self._backend.documents(keys).values()]
+        self.checkpoint = max(held, key=lambda checkpoint: checkpoint.batch, default=None)
+        return self.checkpoint
+
+    def begin(self, position: Position) -> None:
+        """Start with a journal that the store knows nothing of."""
+        self.checkpoint = Checkpoint(position, position)
+
+    # -- the store's memory --------------------------------------------------------------------------------------
+
+    def lost(self) -> tuple[frozenset[Pair], frozenset[Pair]]:
+        """The (day, shard) pairs that the store has forgotten, and those of them that the last batch is in again."""
+        assert self.checkpoint
+        yesterday = self._rules.today(self._clock()) - timedelta(days=1)
+        expected = [pair for pair in self.checkpoint.sentinels if pair[0] >= yesterday]
+        if not expected:
+            return frozenset(), frozenset()
+        sentinels = {pair: self._per_shard("sentinel", pair[1], pair[0]) for pair in expected}
+        marks = {pair: self._per_shard("mark", pair[1], pair[0]) for pair in expected}
+        held = self._backend.documents([*sentinels.values(), *marks.values()])
+        lost = frozenset(pair for pair, key in sentinels.items() if key not in held)
+        batch = str(self.checkpoint.batch).encode()
+        return lost, frozenset(pair for pair in lost if held.get(marks[pair]) == batch)
+
+    def heal(self, lost: frozenset[Pair], start: Position, again: Tally, counted_since: frozenset[Pair]) -> None:
+        """Go back to `start` to count the lost pairs once more.
+
+        `again` is the tally of the last batch, which stands in the store's `counted_since` pairs; it is taken out.
+        """
+        old = self.checkpoint
+        assert old
+        until = max(old.position, old.healing.until if old.healing else old.position)
+        if old.healing:
+            lost |= old.healing.lost
+        undone = {k: -n for k, n in self._counts(again).items() if self._pair(k) in counted_since}
+        checkpoint = Checkpoint(start, start, old.batch + 1, Healing(until, lost), old.sentinels | lost, old.totals)
+        documents = {self._per_shard("sentinel", shard, day): b"1" for day, shard in lost}
+        self._named.clear()
+        self._prepare(undone, documents, checkpoint)
+        self.settle()
+
+    # -- commits -------------------------------------------------------------------------------------------------
+
+    def commit(self, tally: Tally, position: Position, totals: dict[str, int]) -> None:
+        """Add a batch that ends at `position`. Where the store fails, `settle` tries the same batch again."""
+        old = self.checkpoint
+        assert old
+        counts = self._counts(tally)
+        healing = old.healing
+        if healing:
+            lost = healing.lost
+            counts = {k: n for k, n in counts.items() if self._pair(k) in lost}
+            if position >= healing.until:
+                healing = None
+        today = self._rules.today(self._clock())
+        recent = {c[0] for c in tally} & {today, today - timedelta(days=1)}
+        pairs = frozenset((day, shard) for day in recent for shard in range(self._backend.shards))
+        kept = frozenset(pair for pair in old.sentinels if pair[0] >= today - timedelta(days=1))
+        documents = {self._per_shard("sentinel", shard, day): b"1" for day, shard in pairs - kept}
+        documents |= self._names(tally)
+        if not isinstance(self._backend, Listing):
+            documents |= self._leading(tally, recent)
+        self._prepare(
+            counts, documents, Checkpoint(position, old.position, old.batch + 1, healing, kept | pairs, totals)
+        )
+        self.settle()
+
+    @staticmethod
+    def add(backend: CounterBackend, keys: Keys, tally: Tally) -> None:
+        """Add counts that no checkpoint covers: lines that could not be written to the journal."""
+        counts = {keys.counter(coordinate): count for coordinate, count in tally.items()}
+        names = {keys.name(k): encode_name(c) for c in tally if keys.is_hashed(k := keys.counter(c))}
+        backend.commit(counts, names, ttl=TTL)
+
+    def refresh(self) -> None:
+        """Keep an idle journal's checkpoint alive."""
+        if self.checkpoint and time.monotonic() - self._written_at > REFRESH:
+            self.commit({}, self.checkpoint.position, self.checkpoint.totals)
+
+    @property
+    def pending(self) -> bool:
+        """Whether a batch is on its way that the store has not taken yet."""
+        return self._pending is not None
+
+    def settle(self) -> None:
+        """Bring a pending batch into the store. A batch whose answer got lost is first looked for."""
+        if self._pending is None:
+            return
+        if self._pending_tried and self._last_batch() == self._pending.batch:
+            self._done()
+            return
+        self._pending_tried = True
+        self._backend.commit(self._pending_counts, self._pending_documents, ttl=TTL)
+        self._done()
+
+    def _last_batch(self) -> int:
+        """The number of the last batch that the store has whole: documents go when every shard has its counts."""
+        key = self._per_shard("checkpoint", self._backend.shards - 1)
+        content = self._backend.documents([key]).get(key)
+        return Checkpoint.decode(content).batch if content else -1
+
+    def _prepare(self, counts: dict[str, int], documents: dict[str, bytes], checkpoint: Checkpoint) -> None:
+        batch = str(checkpoint.batch).encode()
+        for day, shard in checkpoint.sentinels:
+            documents[self._per_shard("mark", shard, day)] = batch
+        encoded = checkpoint.encode()
+        for shard in range(self._backend.shards):
+            documents[self._per_shard("checkpoint", shard)] = encoded
+        self._pending, self._pending_counts, self._pending_documents = checkpoint, counts, documents
+        self._pending_tried = False
+
+    def _done(self) -> None:
+        self.checkpoint, self._pending = self._pending, None
+        self._pending_counts, self._pending_documents = {}, {}
+        self._written_at = time.monotonic()
+
+    # -- keys and documents --------------------------------------------------------------------------------------
+
+    def _counts(self, tally: Tally) -> dict[str, int]:
+        counter = self._keys.counter
+        return {counter(coordinate): count for coordinate, count in tally.items()}
+
+    def _per_shard(self, kind: str, shard: int, day: date | None = None) -> str:
+        """A document's key that lies on a given shard: the first number that brings it there is part of it."""
+        asked = kind, shard, day
+        if asked not in self._shard_keys:
+            tries = (self._keys.document(kind, self._source, self.journal, n, day=day) for n in count_up())
+            self._shard_keys[asked] = next(key for key in tries if self._backend.shard(key) == shard)
+        return self._shard_keys[asked]
+
+    def _pair(self, key: str) -> Pair:
+        stamp = key.split("|", 2)[1]
+        return date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:])), self._backend.shard(key)
+
+    def _names(self, tally: Tally) -> dict[str, bytes]:
+        """Names for the counters whose keys are hashes, once each."""
+        documents = {}
+        for coordinate in tally:
+            key = self._keys.counter(coordinate)
+            if self._keys.is_hashed(key) and key not in self._named:
+                if len(self._named) > 200_000:
+                    self._named.clear()
+                self._named.add(key)
+                documents[self._keys.name(key)] = encode_name(coordinate)
+        return documents
+
+    def _leading(self, tally: Tally, days: set[date]) -> dict[str, bytes]:
+        """For a store that cannot list: the day's leading names, and this source's own name among the sources."""
+        documents = {}
+        for day in days:
+            key = self._keys.document("leaders", self._source, day=day)
+            if day not in self._leaders:
+                self._leaders[day] = Leaders(self._backend.documents([key]).get(key))
+            self._leaders[day].add({c: n for c, n in tally.items() if c[0] == day})
+            documents[key] = self._leaders[day].encode()
+            listing = self._keys.document("sources", day=day)
+            sources = set(json.loads(self._backend.documents([listing]).get(listing, b"[]")))
+            if self._source not in sources:
+                documents[listing] = json.dumps(sorted(sources | {self._source})).encode("ascii")
+        for day in self._leaders.keys() - days:
+            if day < max(days, default=day) - timedelta(days=1):
+                del self._leaders[day]
+        return documents

@@ -1,0 +1,87 @@
+"""The whole intake, put together: what `python -m pipelog` does as httpd's logger."""
+
+from __future__ import annotations
+
+import os
+import signal
+import stat
+from pathlib import Path
+
+from pipelog.errors import IntakeError
+from pipelog.intake.follower import Follower
+from pipelog.intake.journal import FOLDER_MODE
+from pipelog.intake.plan import Plan
+from pipelog.intake.supervisor import Progress, first_byte, supervise
+from pipelog.intake.worker import Intake, handle_signals
+from pipelog.intake.writer import Writer
+
+
+def run(plan: Plan, *, user: str = "", group: str = "") -> int:
+    """Read standard input to its end; the exit code. Signals must be held already (`supervisor.hold_signals`)."""
+    if not first_byte():
+        return 0
+    prepare_state(plan.state, user, group)
+    parent = os.getpid()
+    return supervise(lambda progress: _work(plan, progress, parent))
+
+
+def _work(plan: Plan, progress: Progress, parent: int) -> int:
+    writer = Writer(plan.state, plan.archive, symlink=plan.symlink, clock=plan.clock)
+    follower = Follower(plan)
+    intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=parent)
+    handle_signals(intake, follower)
+    follower.start()  # while signals are held, so that they interrupt the main thread and no other
+    signal.pthread_sigmask(signal.SIG_SETMASK, ())
+    return intake.run()
+
+
+def prepare_state(state: Path, user: str = "", group: str = "") -> None:
+    """Make the state folder, and become `user` and `group` where they are given (root only)."""
+    os.umask(0o027)
+    ids = _ids(user, group)
+    if not state.exists():
+        try:
+            state.mkdir(FOLDER_MODE, parents=True)
+            if ids:
+                os.chown(state, *ids)
+        except OSError as error:
+            raise IntakeError(error.errno, f"{state} cannot be made: {error.strerror}; give --state another") from error
+    if ids:
+        _become(user, *ids)
+    info = os.stat(state)
+    if not stat.S_ISDIR(info.st_mode):
+        raise IntakeError(f"{state} is no folder; give --state another")
+    if info.st_mode & stat.S_IWOTH:
+        raise IntakeError(f"{state} may be written by anyone; take that right away (chmod o-w) or give --state another")
+    if not os.access(state, os.W_OK | os.X_OK):
+        raise IntakeError(f"{state} cannot be written by this user; give --state another, or the user the folder")
+
+
+def _ids(user: str, group: str) -> tuple[int, int] | None:
+    if not user and not group:
+        return None
+    import grp
+    import pwd
+
+    try:
+        account = pwd.getpwuid(int(user)) if user.isdigit() else pwd.getpwnam(user) if user else None
+        uid = account.pw_uid if account else os.getuid()
+        gid = account.pw_gid if account else os.getgid()
+        if group:
+            gid = int(group) if group.isdigit() else grp.getgrnam(group).gr_gid
+    except KeyError as error:
+        raise IntakeError(f"there is no such user or group: {error.args[0]}") from error
+    return uid, gid
+
+
+def _become(user: str, uid: int, gid: int) -> None:
+    if (os.getuid(), os.getgid()) == (uid, gid):
+        return
+    try:
+        os.setgroups([])
+        os.setgid(gid)
+        os.setuid(uid)
+    except PermissionError as error:
+        raise IntakeError(f"only root can become {user or uid}; leave --user and --group out") from error
+    if os.getresuid() != (uid, uid, uid) or os.getresgid() != (gid, gid, gid) or os.getgroups() not in ([], [gid]):
+        raise IntakeError(f"the rights of the user who started this could not be given up for {user or uid}")
