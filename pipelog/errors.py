@@ -34,6 +34,9 @@ class FormatError(PipelogError, ValueError):
         self.format = format
         self.position = position
 
+    def __reduce__(self) -> tuple[type[FormatError], tuple[str, str, int]]:
+        return FormatError, (self.reason, self.format, self.position)
+
 
 class LineError(PipelogError, ValueError):
     """A log line that does not match its format. `position` is the byte offset up to which it did."""
@@ -43,6 +46,9 @@ class LineError(PipelogError, ValueError):
         self.reason = reason
         self.line = line
         self.position = position
+
+    def __reduce__(self) -> tuple[type[LineError], tuple[str, bytes, int]]:
+        return LineError, (self.reason, self.line, self.position)
 
 
 class StoreError(PipelogError, OSError):
