@@ -1,0 +1,7 @@
+"""`python -m pipelog`."""
+
+import sys
+
+from pipelog.cli import main
+
+sys.exit(main())

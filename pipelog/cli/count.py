@@ -1,0 +1,51 @@
+"""`pipelog count`: httpd's logger."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from pipelog.backends.base import CounterBackend
+from pipelog.cli.options import parser, settings_of
+from pipelog.config import Settings
+from pipelog.intake.messages import say
+from pipelog.intake.plan import Plan
+from pipelog.intake.run import run as run_intake
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Count standard input to its end."""
+    made = parser(
+        "count",
+        "Read log lines on standard input to its end, keep them in dated files and count them.",
+        'CustomLog "|/usr/bin/env --ignore-signal=TERM /srv/venv/bin/python -P -m pipelog" combined',
+        ("format", "site", "source", "backend", "archive", "symlink", "keep", "flush", "user", "group"),
+    )
+    settings = settings_of(made.parse_args(arguments))
+    plan = plan_of(settings)
+    if os.isatty(0):
+        say("reading log lines from this terminal; Ctrl-D ends")
+    return run_intake(plan, user=settings.user, group=settings.group)
+
+
+def plan_of(settings: Settings) -> Plan:
+    """The intake's plan. A format or backend that cannot be used is found by the worker, which keeps the log all the
+    same: a misspelt setting must not stop httpd."""
+
+    def backend() -> CounterBackend:
+        from pipelog import plugins  # in the worker: the supervisor stays small
+
+        return plugins.backend(settings.backend)
+
+    return Plan(
+        state=settings.state,
+        archive=settings.archive,
+        format=settings.format,
+        rules=settings.counting,
+        source=settings.source,
+        prefix=settings.prefix,
+        backend=backend,
+        symlink=settings.symlink,
+        flush=settings.flush,
+        keep=settings.keep,
+    )

@@ -1,0 +1,138 @@
+"""What commands have in common: their parser, the settings, dates."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Sequence
+from datetime import date, timedelta
+from typing import NoReturn
+
+from pipelog import config
+from pipelog.cli.output import printable
+from pipelog.config import Settings
+from pipelog.errors import SettingsError
+
+_AGO = re.compile(r"-(\d{1,5})d")
+_MONTH = re.compile(r"(\d{4})-(\d{2})")
+_WEEK = re.compile(r"(\d{4})-W(\d{2})")
+
+SETTINGS = {
+    "format": ("FORMAT", "nickname (combined, vhost_combined, common, …) or LogFormat string of the lines"),
+    "site": ("NAME", "site of lines whose format has no %%v"),
+    "source": ("NAME", "name of this writing host (default: its host name)"),
+    "backend": ("URL", "counter backend, such as memcached://127.0.0.1"),
+    "sink": ("URL", "history, such as csv:///var/lib/pipelog/days"),
+    "archive": ("TEMPLATE", "strftime template of the kept log, such as /var/log/site/%%Y-%%m-%%d.log"),
+    "symlink": ("PATH", "symbolic link kept on the log file in use"),
+    "keep": ("TIME", "how long counted log files are kept: 2d, 12h, forever"),
+    "flush": ("SECONDS", "time between two commits (0.5)"),
+    "user": ("USER", "become this user right after start (root only)"),
+    "group": ("GROUP", "and this group"),
+}
+
+
+class Parser(argparse.ArgumentParser):
+    """Says one line instead of three when the usage is wrong."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")
+
+
+def parser(command: str, description: str, example: str, settings: Sequence[str] = ()) -> Parser:
+    """The parser of one command, with --config, --state and the named settings as options."""
+    made = Parser(
+        prog=f"pipelog {command}",
+        description=description,
+        epilog=f"example:\n  {example}",
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    made.add_argument("--config", metavar="FILE", help="settings file (default: $PIPELOG_CONFIG or /etc/pipelog.toml)")
+    made.add_argument("--state", metavar="FOLDER", help="pipelog's own folder")
+    for name in settings:
+        metavar, words = SETTINGS[name]
+        made.add_argument(f"--{name}", metavar=metavar, help=words)
+    return made
+
+
+def add_output(made: Parser) -> None:
+    """--output, for commands that print rows."""
+    made.add_argument("--output", choices=("table", "csv", "json"), help="default: table on a terminal, else csv")
+
+
+def settings_of(options: argparse.Namespace) -> Settings:
+    """The settings in force for parsed options."""
+    flags = {name: getattr(options, name, None) for name in ("state", *SETTINGS)}
+    return config.load(flags, config=options.config)
+
+
+def shield_dates(arguments: Sequence[str]) -> list[str]:
+    """`-7d` is a date and no option: written so that argparse takes it for an argument."""
+    return [f"{argument[1:]}-ago" if _AGO.fullmatch(argument) else argument for argument in arguments]
+
+
+def is_ago(text: str) -> bool:
+    """Whether a date is of the kind `-7d`, shielded or not."""
+    return bool(_AGO.fullmatch(_as_typed(text)))
+
+
+def is_dates(text: str) -> bool:
+    """Whether a word is meant as a date."""
+    try:
+        dates(text, date(2000, 1, 1))
+    except SettingsError:
+        return False
+    return True
+
+
+def dates(text: str, today: date) -> tuple[date, date]:
+    """First and last day of `2026-11-22`, `today`, `yesterday`, `-7d`, `2026-11`, `2026-W47`. `SettingsError` else.
+
+    `-7d` is the seven days before today.
+    """
+    word = text.strip().lower()
+    if word == "today":
+        return today, today
+    if word == "yesterday":
+        return today - timedelta(days=1), today - timedelta(days=1)
+    ago = _AGO.fullmatch(_as_typed(word))
+    try:
+        if ago and int(ago[1]):
+            return today - timedelta(days=int(ago[1])), today - timedelta(days=1)
+        if month := _MONTH.fullmatch(word):
+            from dateutil.relativedelta import relativedelta
+
+            first = date(int(month[1]), int(month[2]), 1)
+            return first, first + relativedelta(months=1, days=-1)
+        if week := _WEEK.fullmatch(text.strip().upper()):
+            first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
+            return first, first + timedelta(days=6)
+        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", word):
+            return date.fromisoformat(word), date.fromisoformat(word)
+    except (ValueError, OverflowError) as error:
+        raise SettingsError(f"{_as_typed(text)!r} is no date: {error}") from error
+    raise SettingsError(f"{_as_typed(text)!r} is no date; write 2026-11-22, yesterday, -7d, 2026-11 or 2026-W47")
+
+
+def one_day(text: str, today: date) -> date:
+    """A date that must be a single day."""
+    first, last = dates(text, today)
+    if first != last:
+        raise SettingsError(f"{_as_typed(text)!r} is more than one day; name one")
+    return first
+
+
+def _as_typed(text: str) -> str:
+    return "-" + text.removesuffix("-ago") if text.endswith("d-ago") else text
+
+
+def above_zero(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    try:
+        number = int(text)
+    except ValueError:
+        number = 0
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return number

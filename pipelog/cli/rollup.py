@@ -1,0 +1,130 @@
+"""`pipelog rollup`: finished days from the logs into the history."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor
+from contextlib import contextmanager
+from datetime import date, timedelta
+from importlib import import_module
+
+from pipelog import plugins
+from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, settings_of, shield_dates
+from pipelog.config import Settings
+from pipelog.daily import Count, LogPart, count_files, rollup, rows_of, size_of
+from pipelog.errors import LogFileError, SettingsError
+from pipelog.intake.journal import files_of_days
+from pipelog.parsing.logfiles import find_logs
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Roll days up."""
+    options = _parser().parse_args(shield_dates(arguments))
+    settings = settings_of(options)
+    words = list(options.words)
+    today = settings.counting.today()
+    since = until = today - timedelta(days=1)
+    if words and is_dates(words[0]) and not os.path.exists(words[0]):
+        since, until = dates(words.pop(0), today)
+    if options.since:
+        since, until = dates(options.since, today)[0], today - timedelta(days=1)
+    if options.until:
+        until = dates(options.until, today)[1]
+    days = [since + timedelta(days=n) for n in range((until - since).days + 1)]
+    if not days:
+        raise SettingsError(f"{since} is after {until}; give --since before --until")
+    if until >= today and not options.force:
+        raise SettingsError(f"{until} is not over, and a day in the history is final; wait, or say --force")
+    parts = _parts(settings, words, days)
+    with _progress(sum(map(size_of, parts))) as progress, _executor(options.jobs, options.executor) as executor:
+        kinds = {"format": settings.format, "rules": settings.counting, "executor": executor, "progress": progress}
+        if options.dry_run:
+            count = count_files(parts, days, **kinds)  # type: ignore[arg-type]
+        else:
+            with plugins.sink(settings.sink) as sink:
+                count = rollup(parts, days, sink, source=settings.source, force=options.force, **kinds)  # type: ignore[arg-type]
+    _report(count, days, dry=options.dry_run)
+    return 0
+
+
+def _parser() -> Parser:
+    made = parser(
+        "rollup",
+        "Write finished days (default: yesterday) into the history, from the journal or from the log files named.",
+        "pipelog rollup 2026-11-22 '/var/log/apache2/access.log*' --sink csv:///srv/hits",
+        ("format", "site", "source", "sink"),
+    )
+    made.add_argument(
+        "words", nargs="*", metavar="[DAY] [FILE…]", help="a date, then files, globs or strftime templates"
+    )
+    made.add_argument("--since", metavar="DATES", help="from the first day of these")
+    made.add_argument("--until", metavar="DATES", help="to the last day of these (default: yesterday)")
+    made.add_argument("--jobs", type=above_zero, default=1, metavar="N", help="processes, each for a file (1)")
+    made.add_argument("--executor", metavar="MODULE:FACTORY", help="makes the concurrent.futures.Executor to use")
+    made.add_argument(
+        "--force", action="store_true", help="also a day that is not over, or has fewer lines than before"
+    )
+    made.add_argument("--dry-run", action="store_true", help="count, say what would be written, write nothing")
+    return made
+
+
+def _parts(settings: Settings, words: Sequence[str], days: Sequence[date]) -> list[LogPart]:
+    if words:
+        return [LogPart(path) for path in find_logs(words, days)]
+    parts = [LogPart(*file) for file in files_of_days(settings.state, days[0], days[-1])]
+    if not parts:
+        raise LogFileError(
+            f"the journal of {settings.state} has no file for {days[0]}; name the log files, or give --state"
+        )
+    return parts
+
+
+def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:
+    verb = "would be written" if dry else "written"
+    for day in days:
+        rows = list(rows_of(count.tally, day))
+        views = sum(row.count for row in rows if row.dimension == "views")
+        pages = sum(1 for row in rows if row.dimension == "views")
+        print(f"{day}: {count.lines_of[day]:,} lines, {views:,} views of {pages:,} pages {verb}", file=sys.stderr)
+    if count.bad or count.too_long:
+        where = "; ".join(count.bad_places)
+        print(f"{count.bad:,} of {count.lines:,} lines are bad, {count.too_long:,} too long: {where}", file=sys.stderr)
+
+
+@contextmanager
+def _progress(size: int) -> Iterator[Callable[[int], None] | None]:
+    """A bar on a terminal that has rich; silent in cron."""
+    if not sys.stderr.isatty():
+        yield None
+        return
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+    except ImportError:
+        yield None
+        return
+    columns = TextColumn("reading"), BarColumn(), DownloadColumn(), TimeRemainingColumn()
+    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+        task = bar.add_task("reading", total=size)
+        yield lambda number: bar.update(task, advance=number)
+
+
+@contextmanager
+def _executor(jobs: int, factory: str | None) -> Iterator[Executor | None]:
+    if factory:
+        module, _, name = factory.partition(":")
+        try:
+            made = getattr(import_module(module), name)()
+        except (ImportError, AttributeError, ValueError) as error:
+            raise SettingsError(f"executor {factory!r} cannot be made: {error}; give module:factory") from error
+        with made as executor:
+            yield executor
+    elif jobs > 1:
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(jobs) as executor:
+            yield executor
+    else:
+        yield None

@@ -1,0 +1,30 @@
+"""`pipelog top`: what leads a day."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelog.cli.options import above_zero, add_output, one_day, parser, settings_of, shield_dates
+from pipelog.cli.output import print_rows
+from pipelog.queries import RANKED
+from pipelog.shortcuts import hits_of
+
+
+def run(arguments: Sequence[str]) -> int:
+    """Print the leaders of a day, best first."""
+    made = parser(
+        "top",
+        "What leads a day (default: today): pages by views, or referrers, keywords, bots, missing pages, statuses.",
+        "pipelog top yesterday --by referrer -n 10",
+        ("site", "backend", "sink"),
+    )
+    made.add_argument("day", nargs="?", default="today", metavar="DAY")
+    made.add_argument("-n", type=above_zero, default=20, metavar="N", help="how many (20)")
+    made.add_argument("--by", choices=RANKED, default="views")
+    add_output(made)
+    options = made.parse_args(shield_dates(arguments))
+    settings = settings_of(options)
+    day = one_day(options.day, settings.counting.today())
+    what = "page" if options.by in ("views", "missing") else options.by
+    print_rows((what, "count"), hits_of(settings).top(options.n, day, options.by), options.output)
+    return 0
