@@ -13,7 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipelog.errors import LocationError, LogFileError, PartialDayError, StoreError
@@ -156,6 +156,7 @@ TEXT = st.binary(max_size=12).map(lambda raw: raw.decode("utf-8", "surrogateesca
 )
 
 
+@settings(deadline=None)
 @given(st.lists(st.builds(DailyCount, st.dates(), TEXT, TEXT, TEXT, TEXT, st.integers(0, 2**63))))
 def test_write_and_read_counts(rows: list[DailyCount]) -> None:
     raw = io.BytesIO()

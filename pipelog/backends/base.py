@@ -11,13 +11,13 @@ from typing import Self
 class CounterBackend(ABC):
     """Where today's numbers live. May forget (memcached does); the journal can always count again.
 
-    An implementation is made from a `Location`: `Class.from_location(location)`. Making one must not connect;
-    the first call does, so that an object made before a fork is safe to use after it in one process.
-    It need not be safe for use by several threads at once.
+    An implementation is made from a URL by its class method `from_location(location)`. Making one must not connect;
+    the first call does, so that an object made before a fork is safe to use after it in one process. It need not be
+    safe for use by several threads at once.
 
     A store that does not answer raises `BackendUnavailable`; one that is unusable as it is (no database, wrong
     version) raises `StoreError`. Keys are those of `pipelog.backends.keys`: ASCII, 1 to 250 bytes, no blank, no
-    control. Counts are whole numbers from 0 to 2**63 - 1.
+    control. Counts are whole numbers from 0 to 2**63 - 1, and stay there. Times to live are at least 1 second.
     """
 
     #: Number of independent stores behind this backend that may lose their memory one by one.
@@ -51,7 +51,9 @@ class CounterBackend(ABC):
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.close()
 
 

@@ -23,7 +23,7 @@ from pipelog.model import Tally
 from pipelog.parsing.columns import Columns
 from pipelog.parsing.logformat import LogFormat
 
-CHUNK = 1 << 20
+CHUNK = 1 << 18
 """Bytes read at once."""
 FULL = 50_000
 """Coordinates after which a batch is committed before its time."""
@@ -183,8 +183,11 @@ class JournalCounter:
     def _committed(self) -> None:
         self.report()
         now = self._plan.clock()
-        if self._plan.keep and abs(now - self._tidied) > TIDY:
-            self._tidied = now
+        if abs(now - self._tidied) < TIDY:
+            return
+        self._tidied = now
+        self._tallier.caps.forget_before(self._plan.rules.today(now) - timedelta(days=2))
+        if self._plan.keep:
             try:
                 remove_counted(self._plan.state, self._manifest, self.position, older_than=now - self._plan.keep)
             except OSError as error:

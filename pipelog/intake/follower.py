@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import select
 import threading
 import time
 from collections import deque
@@ -34,7 +35,13 @@ class Follower:
 
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
-        self._wake = threading.Event()
+        # A pipe and no threading.Event: `hurry` is called by a signal handler, which may interrupt itself, and the
+        # Event's lock is not reentrant. The write is.
+        self._wake_read, self._wake_write = os.pipe()
+        os.set_blocking(self._wake_read, False)
+        os.set_blocking(self._wake_write, False)
+        self._poll = select.poll()
+        self._poll.register(self._wake_read, select.POLLIN)
         self._urgent = self._finishing = False
         self._direct: deque[bytes] = deque()
         self._direct_left = 0
@@ -53,22 +60,22 @@ class Follower:
         self._thread.start()
 
     def hurry(self) -> None:
-        """Commit now, and after every chunk from now on."""
+        """Commit now, and after every chunk from now on. May be called by a signal handler."""
         self._urgent = True
-        self._wake.set()
+        self._wake()
 
     def count_directly(self, lines: bytes) -> None:
         """Count lines that could not be written to the journal."""
         self._direct.append(lines)
         self._direct_left += 1
-        self._wake.set()
+        self._wake()
 
     def finish(self, end: Position) -> int:
         """Wait until the journal is counted up to `end`, by this follower or by the one at work; the exit code."""
         self._urgent = self._finishing = True
         began = time.monotonic()
         while True:
-            self._wake.set()
+            self._wake()
             if self._direct_done == self._direct_left and (self._committed >= end or self._counted_elsewhere(end)):
                 return 0
             if self._broken and (self._for_good or time.monotonic() - began > GIVE_UP):
@@ -116,6 +123,7 @@ class Follower:
         """At work, until an error. What was tallied when the store failed is kept, and tried again."""
         committed = time.monotonic()
         self._committed = counter.position
+        counter.report()  # workers that stand by at their input's end look there
         while True:
             due = committed + (0 if self._urgent else self._plan.flush)
             at_end = counter.count(due)
@@ -168,5 +176,11 @@ class Follower:
         time.sleep(min(self._plan.flush, 0.5))
 
     def _pause(self, seconds: float) -> None:
-        self._wake.wait(min(seconds, 0.02) if self._urgent else seconds)
-        self._wake.clear()
+        if self._poll.poll((min(seconds, 0.02) if self._urgent else seconds) * 1000):
+            os.read(self._wake_read, 4096)
+
+    def _wake(self) -> None:
+        try:
+            os.write(self._wake_write, b".")
+        except BlockingIOError:
+            pass  # full of wake-ups

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import stat
+import sys
 from pathlib import Path
 
 from pipelog.errors import IntakeError
@@ -29,6 +30,8 @@ def _work(plan: Plan, progress: Progress, parent: int) -> int:
     writer = Writer(plan.state, plan.archive, symlink=plan.symlink, clock=plan.clock)
     follower = Follower(plan)
     intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=parent)
+    # With the default of 5 ms the counting thread keeps the main thread from the pipe at each of its system calls.
+    sys.setswitchinterval(0.0005)
     handle_signals(intake, follower)
     follower.start()  # while signals are held, so that they interrupt the main thread and no other
     signal.pthread_sigmask(signal.SIG_SETMASK, ())

@@ -15,7 +15,7 @@ from pipelog.model import DailyCount, DayInfo
 class Sink(ABC):
     """Where finished days are kept, by day and source. Numbers of several sources add up.
 
-    An implementation is made from a `Location`: `Class.from_location(location)`; making one must not open or
+    An implementation is made from a URL by its class method `from_location(location)`; making one must not open or
     create anything. One that cannot be used as it is (no database, wrong version, not writable) raises
     `StoreError` with the name of the file. Reading from one that does not exist yet finds nothing and creates
     nothing.

@@ -496,3 +496,14 @@ def test_a_full_disk_stops_neither_httpd_nor_the_counting(state: Path, small_dis
     assert batch[-1].encode() in b"".join(path.read_bytes() for path in small_disk.glob("*.log"))
     assert logger.status().totals["bad"] == 0
     logger.clean()
+
+
+def test_a_storm_of_signals_stops_nothing(logger: Logger, state: Path) -> None:
+    # A handler that takes a lock waits for itself when a second signal interrupts it there.
+    logger.send(lines(["/a/"]))
+    worker = logger.worker()
+    for _ in range(20_000):
+        os.kill(worker, signal.SIGTERM)
+    logger.send(lines(["/b/"]))
+    assert logger.end() == 0
+    assert counted(state) == {"/a/": 1, "/b/": 1}
