@@ -72,16 +72,29 @@ def test_at_midnight_the_segment_changes_at_a_lines_end_only(state: Path, templa
     assert read_all(state) == b"one\nhalf a line\ntwo\n"
 
 
-def test_a_clock_that_steps_back_names_no_older_segment(state: Path, template: str) -> None:
+def test_a_clock_set_back_goes_on_in_the_file_of_its_moment(state: Path, template: str) -> None:
     clock = Clock()
     first = Pipe(state, template, clock)
     first.send(b"one\n")
     clock.now -= 3 * DAY
     second = Pipe(state, template, clock)
     second.send(b"two\n")
+    clock.now += 3 * DAY
     first.send(b"three\n")
-    assert [segment.number for segment in manifest_of(state).segments] == [1]
+    names = [os.path.basename(segment.path) for segment in manifest_of(state).segments]
+    assert names == ["2026-11-22.log", "2026-11-19.log", "2026-11-22.log"]
     assert read_all(state) == b"one\ntwo\nthree\n"
+
+
+def test_a_clock_set_back_begins_a_segment_though_the_name_stays(state: Path) -> None:
+    clock = Clock()
+    pipe = Pipe(state, str(state / "journal" / "all.log"), clock)
+    pipe.send(b"one\n")
+    for step in (-1, -3 * DAY, 5, -30, DAY):
+        clock.now += step
+        pipe.send(b"more\n")
+    assert [segment.time for segment in manifest_of(state).segments] == [NOON, NOON - 3 * DAY - 1]
+    assert read_all(state) == b"one\n" + 5 * b"more\n"
 
 
 def test_two_pipes_share_the_journal_line_by_line(state: Path, template: str) -> None:

@@ -12,6 +12,7 @@ COMMANDS = {
     "top": "what leads a day: pages, referrers, bots, …",
     "export": "every row of a day",
     "replay": "count a day again from the journal",
+    "status": "how the intake is doing, while it runs",
     "check": "say what will happen: settings, stores, folders, a sample of a log",
 }
 
@@ -41,7 +42,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     try:
         code: int = import_module(f"pipelog.cli.{command}").run(given)
-        sys.stdout.flush()
+        if sys.stdout:
+            sys.stdout.flush()
         return code
     except PipelogError as error:
         from pipelog.cli.output import printable

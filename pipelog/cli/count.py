@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Sequence
 
 from pipelog.backends.base import CounterBackend
 from pipelog.cli.options import parser, settings_of
 from pipelog.config import Settings
+from pipelog.errors import PipelogError
 from pipelog.intake.messages import say
 from pipelog.intake.plan import Plan
+from pipelog.intake.run import drain, throw_away
 from pipelog.intake.run import run as run_intake
 
 
@@ -21,7 +24,16 @@ def run(arguments: Sequence[str]) -> int:
         'CustomLog "|/usr/bin/env --ignore-signal=TERM /srv/venv/bin/python -P -m pipelog" combined',
         ("format", "site", "source", "backend", "archive", "symlink", "keep", "flush", "user", "group"),
     )
-    settings = settings_of(made.parse_args(arguments))
+    try:
+        settings = settings_of(made.parse_args(arguments))
+    except SystemExit as usage:
+        if usage.code:
+            drain()
+        raise
+    except PipelogError as error:
+        if not stat.S_ISFIFO(os.fstat(0).st_mode):
+            raise
+        return throw_away(error)
     plan = plan_of(settings)
     if os.isatty(0):
         say("reading log lines from this terminal; Ctrl-D ends")

@@ -56,6 +56,11 @@ def tells_agent(format: LogFormat) -> bool:
     return any(directive.lower().endswith("{user-agent}i") for directive in format.directives)
 
 
+def _whole_minute(time: bytes) -> bytes:
+    """A CLF time with its seconds at 0: a day has 86,400 of them, and 1,440 minutes to be read and judged."""
+    return time[:17] + b":00" + time[20:] if time[2:3] == b"/" and time[17:18] == b":" else time
+
+
 class Tallier:
     """Counts columns of one format into a tally. One for a stream of lines: it remembers what it has judged, and the
     caps. Where the format lacks the user agent nothing can be told a bot."""
@@ -65,7 +70,8 @@ class Tallier:
         has_agent = tells_agent(format)
         self.caps = caps or Caps(rules)
         self._statuses = judge.statuses
-        self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf_time(raw)))
+        minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf_time(raw)))
+        self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: minutes[_whole_minute(raw)])
         self._sites: Memo[bytes, str] = Memo(lambda raw: judge.site(text(raw)))
         self._requests: Memo[bytes, Request] = Memo(lambda raw: judge.request(*split_request(raw)[:2]))
         self._bots: Memo[bytes, str | None] = Memo(lambda raw: judge.bot(text(raw)) if has_agent else None)
@@ -134,5 +140,8 @@ class Tallier:
     def _merge(self, batch: dict[Any, int], tally: Tally) -> None:
         admit = self.caps.admit
         for key, count in batch.items():
-            coordinate = admit(key, count)
-            tally[coordinate] = tally.get(coordinate, 0) + count
+            if key in tally:  # admitted before
+                tally[key] += count
+            else:
+                coordinate = admit(key, count)
+                tally[coordinate] = tally.get(coordinate, 0) + count

@@ -44,6 +44,7 @@ class JournalCounter:
         self._manifest = Manifest(plan.state)
         self._tally: Tally = {}
         self._direct: Tally = {}
+        self._unwritten: Counter[str] = Counter()  # totals of what was counted directly, until a commit takes them
         self._totals: Counter[str] = Counter()
         self._places: list[str] = []
         self._tidied = 0.0
@@ -79,7 +80,7 @@ class JournalCounter:
         return True
 
     def _first_of(self, day: datetime) -> Position:
-        segment = self._manifest.begun_before((day - ZONES).timestamp())
+        segment = self._manifest.in_use_at((day - ZONES).timestamp())
         return Position(segment.number, segment.start) if segment else Position(0, 0)
 
     def _read_from(self, position: Position) -> None:
@@ -114,7 +115,6 @@ class JournalCounter:
         while True:
             self._check_journal()
             start = self._reader.position
-            careful = start < self._suspicion.careful_until
             lines = self._reader.read(CHUNK, until)
             if not lines:
                 if until is None:
@@ -122,17 +122,28 @@ class JournalCounter:
                 if self._reader.position < until:  # the file was cut: what it held cannot be counted again
                     self._read_from(until)
                 return False
-            end = self._reader.position
-            for begin, stop, piece in _one_by_one(start, end, lines) if careful else [(start, end, lines)]:
-                if self._suspicion.begin(begin, stop):
-                    self._add(self._format.columns(piece), begin, days, healed=healing is not None)
-                    self._suspicion.survived()
-                else:
-                    path = self._suspicion.quarantine(piece)
-                    self._totals["quarantined"] += 1
-                    say(f"a line has ended three workers and is put aside in {path}")
+            for place, columns in self._survived(start, self._reader.position, lines, again=healing is not None):
+                self._add(columns, place, days, healed=healing is not None)
             if len(self._tally) >= FULL or time.monotonic() >= deadline:
                 return False
+
+    def _survived(
+        self, start: Position, end: Position, lines: bytes, *, again: bool
+    ) -> Iterator[tuple[Position, Columns]]:
+        """The lines, but for those that are put aside. They are marked for as long as the caller is at them.
+
+        `again`: they had been read before, and what is put aside among them is known.
+        """
+        careful = self._suspicion.careful(start, end)
+        for begin, stop, piece in _one_by_one(start, end, lines) if careful else [(start, end, lines)]:
+            if self._suspicion.begin(begin, stop):
+                yield begin, self._format.columns(piece)
+                self._suspicion.survived()
+                continue
+            path = self._suspicion.quarantine(piece)
+            if not again:
+                self._totals["quarantined"] += 1
+                say(f"a line has ended three workers and is put aside in {path}")
 
     def _check_journal(self) -> None:
         self._manifest.refresh()
@@ -154,9 +165,7 @@ class JournalCounter:
         """Tally lines that stand in no journal."""
         columns = self._format.columns(lines)
         self._tallier.add(columns, self._direct)
-        self._totals["lines"] += columns.lines
-        self._totals["bad"] += len(columns.bad)
-        self._totals["unwritten"] += columns.lines
+        self._unwritten.update(lines=columns.lines, bad=len(columns.bad), unwritten=columns.lines)
 
     # -- committing ----------------------------------------------------------------------------------------------
 
@@ -171,6 +180,8 @@ class JournalCounter:
             self._heal(lost, counted_since)
             return
         assert ledger.checkpoint
+        self._totals.update(self._unwritten)
+        self._unwritten.clear()
         position = self._reader.position
         if position == ledger.checkpoint.position and ledger.checkpoint.totals == self._totals:
             ledger.refresh()
@@ -217,8 +228,11 @@ class JournalCounter:
         tally: Tally = {}
         reader = JournalReader(self._manifest, start)
         try:
+            place = start
             while lines := reader.read(CHUNK, end):
-                self._tallier.add(self._format.columns(lines), tally, days=days)  # type: ignore[arg-type]
+                for _, columns in self._survived(place, reader.position, lines, again=True):
+                    self._tallier.add(columns, tally, days=days)  # type: ignore[arg-type]
+                place = reader.position
         finally:
             reader.close()
         return tally
@@ -236,6 +250,7 @@ class JournalCounter:
                 self.position,
                 checkpoint.healing is not None,
                 {name: self._totals[name] for name in ("lines", "bad", "too_long", "unwritten", "quarantined")},
+                self._plan.restarts,
                 self._places,
             ),
         )

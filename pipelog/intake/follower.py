@@ -45,6 +45,7 @@ class Follower:
         self._urgent = self._finishing = False
         self._direct: deque[bytes] = deque()
         self._direct_left = 0
+        self._direct_tallied = 0
         self._direct_done = 0
         self._lock = -1
         self._committed = Position(0, 0)
@@ -107,17 +108,18 @@ class Follower:
             try:
                 if counter is None:
                     counter = JournalCounter(self._plan)
+                self._tally_direct(counter)
+                self._commit_direct(counter)
                 if self._take_lock() and counter.lead(self._lock):
                     self._leading = True
                     self._lead(counter)
-                self._count_direct(counter)
                 self._broken = ""
                 self._pause(STAND_BY)
-            except PipelogError as error:
+            except (PipelogError, OSError) as error:
                 self._trouble(error)
                 if isinstance(error, IntakeError) and self._lock >= 0:
                     os.close(self._lock)
-                    self._lock = -1
+                    self._lock, self._leading, self._committed = -1, False, Position(0, 0)
 
     def _lead(self, counter: JournalCounter) -> None:
         """At work, until an error. What was tallied when the store failed is kept, and tried again."""
@@ -140,8 +142,9 @@ class Follower:
 
     def _commit(self, counter: JournalCounter) -> bool:
         try:
+            self._tally_direct(counter)
             counter.commit()
-            self._count_direct(counter)
+            self._commit_direct(counter)
         except (BackendUnavailable, StoreError) as error:
             self._trouble(error)
             return False
@@ -160,14 +163,17 @@ class Follower:
             raise StoreError(f"{path}: {error.strerror}") from error
         return True
 
-    def _count_direct(self, counter: JournalCounter) -> None:
-        taken = self._direct_left
+    def _tally_direct(self, counter: JournalCounter) -> None:
+        """At once, whatever the store does: a tally takes bounded room, lines do not."""
         while self._direct:
             counter.count_directly(self._direct.popleft())
-        counter.commit_directly()
-        self._direct_done = taken
+            self._direct_tallied += 1
 
-    def _trouble(self, error: PipelogError) -> None:
+    def _commit_direct(self, counter: JournalCounter) -> None:
+        counter.commit_directly()
+        self._direct_done = self._direct_tallied
+
+    def _trouble(self, error: Exception) -> None:
         """A store that is down is waited for; one that is broken too, but not for ever once the input has ended."""
         self._broken = "" if isinstance(error, BackendUnavailable) else str(error)
         self._for_good = isinstance(error, ValueError | LookupError)  # settings, formats, URLs, plugins

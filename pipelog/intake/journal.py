@@ -10,11 +10,14 @@ This module knows which files there are and in which order (`Manifest`), and rea
 from __future__ import annotations
 
 import json
+import math
 import os
 import secrets
 import time
+from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -50,19 +53,20 @@ class Manifest:
         self.path = state / "segments"
         self.journal = ""
         self.segments: list[Segment] = []
-        self._seen = (-1, -1)
+        self._seen = (-1, -1, -1)
 
     def refresh(self) -> None:
         """Read again what has changed. An absent file is an empty journal."""
         try:
             info = os.stat(self.path)
         except FileNotFoundError:
-            self.journal, self.segments, self._seen = "", [], (-1, -1)
+            self.journal, self.segments, self._seen = "", [], (-1, -1, -1)
             return
-        if (info.st_ino, info.st_size) == self._seen:
+        if (info.st_ino, info.st_size, info.st_mtime_ns) == self._seen:
             return
         with open(self.path, "rb") as file:
-            content = file.read()
+            info = os.fstat(file.fileno())
+            content = file.read(info.st_size)
         self.segments = []
         # A line that a crash cut off stands for a file that was not begun.
         for line in content[: content.rfind(b"\n") + 1].splitlines():
@@ -76,7 +80,7 @@ class Manifest:
                 raise IntakeError(
                     f"{self.path} is damaged: {error}; move the state folder away to begin anew"
                 ) from error
-        self._seen = (info.st_ino, len(content))
+        self._seen = (info.st_ino, info.st_size, info.st_mtime_ns)
 
     def begin(self, path: str, start: int, now: float) -> Segment:
         """Note a new segment, before its first byte is written. Under the writer's lock."""
@@ -104,7 +108,7 @@ class Manifest:
         kept = [s for s in self.segments if s.number not in numbers]
         lines: list[dict[str, object]] = [{"journal": self.journal}]
         lines += [{"n": s.number, "path": s.path, "start": s.start, "time": s.time} for s in kept]
-        temporary = self.path.with_name(f"segments.{os.getpid()}.tmp")
+        temporary = self.path.with_name("segments.new")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         with open(fd, "w", encoding="ascii") as file:
             file.write("".join(json.dumps(line) + "\n" for line in lines))
@@ -117,10 +121,16 @@ class Manifest:
         """The segment that is written to."""
         return self.segments[-1] if self.segments else None
 
-    def begun_before(self, moment: float) -> Segment | None:
+    def in_use(self) -> Iterator[tuple[Segment, float, float]]:
+        """Each segment with the moments between which it was written to. Clocks step, and so its end may seem to be
+        before its begin; the earlier one comes first."""
+        ends = chain((segment.time for segment in self.segments[1:]), [math.inf])
+        for segment, end in zip(self.segments, ends, strict=False):  # no segment, no end
+            yield segment, min(segment.time, end), max(segment.time, end)
+
+    def in_use_at(self, moment: float) -> Segment | None:
         """The segment that was written to at `moment`; the oldest there is when none is so old."""
-        earlier = [s for s in self.segments if s.time <= moment]
-        return earlier[-1] if earlier else (self.segments[0] if self.segments else None)
+        return next((segment for segment, _, end in self.in_use() if end > moment), None)
 
 
 class JournalReader:
@@ -213,12 +223,20 @@ class JournalReader:
         assert self._segment is not None
         later = (s for s in self._manifest.segments if s.number > self._segment.number and s.path == self._segment.path)
         following = next(later, None)
-        if following is None or not os.fstat(self._fd).st_nlink:
+        if following is None or not _is_at(self._fd, self._segment.path):
             return 1 << 62
         return following.start
 
     def _next(self, number: int) -> Segment | None:
         return next((s for s in self._manifest.segments if s.number > number), None)
+
+
+def _is_at(fd: int, path: str) -> bool:
+    """Whether this open file is the one that a path names now: it may have been removed or renamed."""
+    try:
+        return os.path.samestat(os.stat(path), os.fstat(fd))
+    except FileNotFoundError:
+        return False
 
 
 def segment_name(template: str, moment: float) -> str:
@@ -247,13 +265,13 @@ def files_of_days(state: Path, since: date, until: date) -> list[tuple[str, int,
     manifest = Manifest(state)
     manifest.refresh()
     found = []
-    for number, segment in enumerate(manifest.segments):
-        later = manifest.segments[number + 1 :]
-        if segment.time >= end.timestamp() or (later and later[0].time <= begin.timestamp()):
+    for segment, first, last in manifest.in_use():
+        if first >= end.timestamp() or last <= begin.timestamp() or not os.path.exists(segment.path):
             continue
-        if os.path.exists(segment.path):
-            follower = next((s for s in later if s.path == segment.path), None)
-            found.append((segment.path, segment.start, follower.start if follower else None))
+        same = (s.start for s in manifest.segments if s.number > segment.number and s.path == segment.path)
+        stop = next(same, None)
+        if stop is None or stop > segment.start:  # else the file was removed, and came again
+            found.append((segment.path, segment.start, stop))
     return found
 
 

@@ -24,4 +24,5 @@ class Plan(NamedTuple):
     symlink: str = ""
     flush: float = 0.5  #: seconds between two commits
     keep: float = 0.0  #: seconds that counted files are kept; 0 = for ever
+    restarts: int = 0  #: workers that died before this one
     clock: Callable[[], float] = time.time

@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-from itertools import pairwise
 from pathlib import Path
 
 from pipelog.intake.journal import FILE_MODE, Manifest, Position
@@ -17,25 +16,33 @@ def remove_counted(state: Path, manifest: Manifest, counted: Position, *, older_
     Never the file in use, and never one that the follower has not passed. Returns the removed paths.
     """
     manifest.refresh()
-    segments = manifest.segments
-    done = {
-        segment.number: segment.path
-        for segment, following in pairwise(segments)
-        if segment.number < counted.segment and following.time < older_than
-    }
-    if not done:
+    if not _done(manifest, counted, older_than):
         return []
-    still_used = {segment.path for segment in segments if segment.number not in done}
     removed = []
-    lock = os.open(state / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        manifest.drop(set(done))
-    finally:
-        os.close(lock)
-    for path in dict.fromkeys(done.values()):
-        if path not in still_used:
+    with contextlib.ExitStack() as stack:
+        lock = os.open(state / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+        stack.callback(os.close, lock)
+        # Held open until the lock is free, since it is the end of the last use that takes long with a large file.
+        for path in _done(manifest, counted, older_than).values():
             with contextlib.suppress(FileNotFoundError):
-                os.unlink(path)
-                removed.append(path)
+                stack.enter_context(open(path, "rb"))
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        manifest.refresh()
+        done = _done(manifest, counted, older_than)
+        still_used = {segment.path for segment in manifest.segments if segment.number not in done}
+        for path in dict.fromkeys(done.values()):
+            if path not in still_used:
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(path)
+                    removed.append(path)
+        manifest.drop(set(done))  # last: a removal that was killed is done again
+        fcntl.flock(lock, fcntl.LOCK_UN)
     return removed
+
+
+def _done(manifest: Manifest, counted: Position, older_than: float) -> dict[int, str]:
+    return {
+        segment.number: segment.path
+        for segment, _, left in manifest.in_use()
+        if segment.number < counted.segment and left < older_than
+    }

@@ -11,6 +11,7 @@ from pathlib import Path
 from pipelog.errors import IntakeError
 from pipelog.intake.follower import Follower
 from pipelog.intake.journal import FOLDER_MODE
+from pipelog.intake.messages import say
 from pipelog.intake.plan import Plan
 from pipelog.intake.supervisor import Progress, first_byte, supervise
 from pipelog.intake.worker import Intake, handle_signals
@@ -19,16 +20,42 @@ from pipelog.intake.writer import Writer
 
 def run(plan: Plan, *, user: str = "", group: str = "") -> int:
     """Read standard input to its end; the exit code. Signals must be held already (`supervisor.hold_signals`)."""
+    open_standard_descriptors()
     if not first_byte():
         return 0
-    prepare_state(plan.state, user, group)
+    try:
+        prepare_state(plan.state, user, group)
+    except OSError as error:
+        if not stat.S_ISFIFO(os.fstat(0).st_mode):
+            raise
+        return throw_away(error)
     parent = os.getpid()
     return supervise(lambda progress: _work(plan, progress, parent))
 
 
+def throw_away(error: Exception, source: int = 0) -> int:
+    """Say why nothing can be kept, and read to the input's end all the same; the exit code.
+
+    httpd starts a dead logger again, but this one would not read: after 574 requests the site stood still (measured).
+    """
+    say(f"{_one_line(error)}; until then log lines are thrown away, so that httpd does not wait")
+    drain(source)
+    return 1
+
+
+def drain(source: int = 0) -> None:
+    """Read to the input's end if it is a pipe, and keep nothing."""
+    while stat.S_ISFIFO(os.fstat(source).st_mode) and os.read(source, 1 << 20):
+        pass
+
+
+def _one_line(error: Exception) -> str:
+    return error.args[1] if isinstance(error, IntakeError) and len(error.args) > 1 else str(error)
+
+
 def _work(plan: Plan, progress: Progress, parent: int) -> int:
     writer = Writer(plan.state, plan.archive, symlink=plan.symlink, clock=plan.clock)
-    follower = Follower(plan)
+    follower = Follower(plan._replace(restarts=progress.restarts))
     intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=parent)
     # With the default of 5 ms the counting thread keeps the main thread from the pipe at each of its system calls.
     sys.setswitchinterval(0.0005)
@@ -38,15 +65,23 @@ def _work(plan: Plan, progress: Progress, parent: int) -> int:
     return intake.run()
 
 
+def open_standard_descriptors() -> None:
+    """Put /dev/null where 0, 1 or 2 is closed: else a file of ours could become 2, and messages be written into it."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
+
+
 def prepare_state(state: Path, user: str = "", group: str = "") -> None:
     """Make the state folder, and become `user` and `group` where they are given (root only)."""
     os.umask(0o027)
     ids = _ids(user, group)
     if not state.exists():
         try:
-            state.mkdir(FOLDER_MODE, parents=True)
-            if ids:
-                os.chown(state, *ids)
+            for folder in reversed([path for path in (state, *state.parents) if not path.exists()]):
+                folder.mkdir(FOLDER_MODE)
+                if ids:
+                    os.chown(folder, *ids, follow_symlinks=False)
         except OSError as error:
             raise IntakeError(error.errno, f"{state} cannot be made: {error.strerror}; give --state another") from error
     if ids:

@@ -23,26 +23,27 @@ CANNOT_BOOT = 78  # EX_CONFIG of sysexits.h
 TRIES_AFTER_END = 5
 """Workers that may die, one after the other and moving nothing, when the input has ended."""
 
-_CELL = struct.Struct("!QB")
+_CELL = struct.Struct("!QBQ")
 
 
 class Progress:
-    """Shared memory of supervisor and worker: bytes moved by this worker, and whether it has seen the input's end."""
+    """Shared memory of supervisor and worker: bytes moved by this worker, whether it has seen the input's end, and how
+    many workers there were before it."""
 
     def __init__(self) -> None:
         self._memory = mmap.mmap(-1, mmap.PAGESIZE)
 
-    def reset(self) -> None:
-        """For a new worker."""
-        _CELL.pack_into(self._memory, 0, 0, self.ended)
+    def restarted(self) -> None:
+        """For a new worker after another."""
+        _CELL.pack_into(self._memory, 0, 0, self.ended, self.restarts + 1)
 
     def moved(self, total: int) -> None:
         """The worker has moved so many bytes."""
-        _CELL.pack_into(self._memory, 0, total, self.ended)
+        _CELL.pack_into(self._memory, 0, total, self.ended, self.restarts)
 
     def end(self) -> None:
         """The worker has seen the input's end."""
-        _CELL.pack_into(self._memory, 0, self.bytes, True)
+        _CELL.pack_into(self._memory, 0, self.bytes, True, self.restarts)
 
     @property
     def bytes(self) -> int:
@@ -53,6 +54,11 @@ class Progress:
     def ended(self) -> bool:
         """Whether any worker has seen the input's end."""
         return bool(_CELL.unpack_from(self._memory)[1])
+
+    @property
+    def restarts(self) -> int:
+        """Workers that died before this one."""
+        return int(_CELL.unpack_from(self._memory)[2])
 
 
 def hold_signals() -> None:
@@ -96,7 +102,6 @@ def supervise(
     progress = Progress()
     idle_deaths = 0
     while True:
-        progress.reset()
         pid = fork()
         if pid == 0:
             _be_worker(work, progress)
@@ -107,10 +112,11 @@ def supervise(
         idle_deaths = 0 if progress.bytes else idle_deaths + 1
         if progress.ended and (code == CANNOT_BOOT or idle_deaths > TRIES_AFTER_END):
             return 1
-        how = f"was killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        how = f"was killed by signal {-code}" if code < 0 else f"ended with {code}"
         say(f"the worker {how}; starting another", "cannot boot" if idle_deaths > 1 else "death")
         if idle_deaths > 1:
             sleep(min(MOST_DELAY, 0.05 * 2**idle_deaths))
+        progress.restarted()
 
 
 def _be_worker(work: Callable[[Progress], int], progress: Progress) -> None:

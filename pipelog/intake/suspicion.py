@@ -3,10 +3,13 @@
 Before lines are counted, a mark says which; after it, that they were survived. A worker that finds a mark of a dead one
 goes through those lines one by one. A line that has killed three workers is written to a quarantine file and left out.
 A kill -9 from outside can hardly hit the same line three times: a line is at work for microseconds.
+
+    STATE/quarantine/1-170-310.log      the line from 170 to 310 of the journal's first segment
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import struct
 from pathlib import Path
@@ -15,8 +18,8 @@ from pipelog.intake.journal import FILE_MODE, FOLDER_MODE, Position
 
 DEATHS = 3
 
-_MARK = struct.Struct("!4s?B10Q")
-_MAGIC = b"plf2"
+_MARK = struct.Struct("!4s?B12Q")
+_MAGIC = b"plf3"
 _NOWHERE = Position(0, 0)
 
 Range = tuple[Position, Position]
@@ -32,23 +35,31 @@ class Suspicion:
         self._deaths = 0  # of workers that were at the suspect
         self._at: Range = (_NOWHERE, _NOWHERE)
         self._suspect: Range = (_NOWHERE, _NOWHERE)
-        self.careful_until = _NOWHERE
-        """Up to here lines are counted one by one."""
+        self._careful: Range = (_NOWHERE, _NOWHERE)
         raw = os.pread(fd, _MARK.size, 0)
         if len(raw) == _MARK.size and raw.startswith(_MAGIC):
             _, self._busy, self._deaths, *numbers = _MARK.unpack(raw)
             places = [Position(*pair) for pair in zip(numbers[::2], numbers[1::2], strict=True)]
-            self._at, self._suspect, self.careful_until = (places[0], places[1]), (places[2], places[3]), places[4]
+            self._at, self._suspect = (places[0], places[1]), (places[2], places[3])
+            self._careful = places[4], places[5]
         if self._busy:
             self._deaths = self._deaths + 1 if self._at == self._suspect else 1
             self._suspect, self._busy = self._at, False
-            self.careful_until = max(self.careful_until, self._at[1])
+            if not self.careful(*self._at):
+                self._careful = self._at
             self._write()
+        # Those put aside are known by their files: between two commits there may be several, and each restart reads
+        # all of them again.
+        self._aside = {path.name for path in self._folder.glob("*")}
+
+    def careful(self, start: Position, end: Position) -> bool:
+        """Whether these lines are to be counted one by one."""
+        return start < self._careful[1] and end > self._careful[0]
 
     def begin(self, start: Position, end: Position) -> bool:
         """Mark the lines from `start` to `end` as being counted; False when they must not be: they killed thrice."""
         self._at = start, end
-        if self._at == self._suspect and self._deaths >= DEATHS:
+        if self._name in self._aside or (self._at == self._suspect and self._deaths >= DEATHS):
             return False
         self._busy = True
         self._write()
@@ -60,16 +71,22 @@ class Suspicion:
         self._write()
 
     def quarantine(self, line: bytes) -> Path:
-        """Put a line aside, in a file of its own. Its deaths are remembered: a store that is healed reads it again."""
+        """Put a line aside, in a file of its own, by which it is known when it is read again."""
         os.makedirs(self._folder, FOLDER_MODE, exist_ok=True)
-        place = self._at[0]
-        path = self._folder / f"{place.segment}-{place.offset}.log"
+        path = self._folder / self._name
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         with open(fd, "wb") as file:
             file.write(line)
+        self._aside.add(path.name)
         return path
 
+    @property
+    def _name(self) -> str:
+        start, end = self._at
+        return f"{start.segment}-{start.offset}-{end.offset}.log"
+
     def _write(self) -> None:
-        places = (*self._at, *self._suspect, self.careful_until)
+        places = (*self._at, *self._suspect, *self._careful)
         numbers = [number for place in places for number in place]
-        os.pwrite(self._fd, _MARK.pack(_MAGIC, self._busy, min(self._deaths, 255), *numbers), 0)
+        with contextlib.suppress(OSError):  # a full disk is no reason to stop counting
+            os.pwrite(self._fd, _MARK.pack(_MAGIC, self._busy, min(self._deaths, 255), *numbers), 0)

@@ -104,15 +104,22 @@ class Intake:
             else:
                 self._poll.poll(LOOK * 1000)
         self._end()
+        code = self._counter.finish(self._end_of_journal())
+        if self._stop:
+            say("interrupted; what was read is counted")
+        return code
+
+    def _end_of_journal(self) -> Position:
         try:
             if self._ended:
                 self._writer.end_line()
         except OSError as error:
             say(f"journal: {error.strerror or error}: the last line has no end", "disk")
-        code = self._counter.finish(self._writer.end())
-        if self._stop:
-            say("interrupted; what was read is counted")
-        return code
+        try:
+            return self._writer.end()
+        except OSError as error:
+            say(f"journal: {error.strerror or error}: what is in it is counted by the next logger", "disk")
+            return Position(0, 0)
 
     def _turn(self) -> int | Turn:
         if self._carried:

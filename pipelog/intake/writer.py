@@ -35,11 +35,13 @@ PIPE_SIZE = 1 << 20
 """Bytes asked of the kernel for the pipe: 6,146 lines of 168 bytes instead of 386 before httpd blocks."""
 LET_GO = 2.0
 """Seconds that another pipe's half line is waited for."""
+STEP = 60.0
+"""Seconds; a clock so far behind the begin of the segment in use has been set back."""
 _ALL = 1 << 30
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
-_RECORD = struct.Struct("!4sQQQd")
-_MAGIC = b"plw1"
+_RECORD = struct.Struct("!4sQQQ")
+_MAGIC = b"plw2"
 
 
 class Record(NamedTuple):
@@ -48,7 +50,6 @@ class Record(NamedTuple):
     pipe: int = 0  #: inode of its pipe
     pid: int = 0
     born: int = 0  #: when it opened the journal (nanoseconds), to tell a later reader of one pipe from an earlier one
-    time: float = 0.0  #: latest moment seen; a segment is never older (clocks step back)
 
 
 class Turn(Enum):
@@ -101,6 +102,8 @@ class Writer:
                 return Turn.HALF
             end = self._settle(record)
             try:
+                if not hasattr(os, "splice"):  # not Linux
+                    return Turn.NO_PIPE
                 moved = os.splice(self._source, self._fd, _ALL, offset_dst=end, flags=os.SPLICE_F_NONBLOCK)
             except BlockingIOError:
                 return Turn.EMPTY
@@ -225,17 +228,21 @@ class Writer:
 
     def _settle(self, record: Record) -> int:
         """Choose the segment, note who writes, and return the offset to write at."""
-        now = max(self._clock(), record.time)
+        now = self._clock()
         if int(now) != self._named[0]:
             self._named = int(now), segment_name(self._template, now)
         path = self._named[1]
-        if self._segment is None or self._vanished() or (path != self._segment.path and not self._half()):
+        if self._segment is None or self._vanished() or (self._is_over(path, now) and not self._half()):
             self._begin(path, now)
         assert self._segment is not None
-        mine = Record(self._pipe, self._pid, self._born, now)
-        if mine[:3] != record[:3] or now - record.time > 1:
+        mine = Record(self._pipe, self._pid, self._born)
+        if mine != record:
             os.pwrite(self._lock, _RECORD.pack(_MAGIC, *mine), 0)
         return os.fstat(self._fd).st_size
+
+    def _is_over(self, path: str, now: float) -> bool:
+        assert self._segment is not None
+        return path != self._segment.path or now < self._segment.time - STEP
 
     def _vanished(self) -> bool:
         assert self._segment is not None

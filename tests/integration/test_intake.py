@@ -15,13 +15,11 @@ from pathlib import Path
 from typing import IO
 
 import pytest
-from intake_helpers import line, numbered
+from intake_helpers import line, numbered, views
 
 from pipelog.backends.keys import Keys
-from pipelog.backends.live import LiveDays
 from pipelog.backends.sqlite import SQLiteBackend
 from pipelog.intake.status import Status, read_status
-from pipelog.plugins import backend as backend_of
 from pipelog.testing import servers
 from pipelog.testing.servers import eventually
 
@@ -116,13 +114,7 @@ def logger(state: Path) -> Iterator[Logger]:
 def counted(state: Path) -> Counter[str]:
     """Page -> views in the state folder's own SQLite backend."""
     with SQLiteBackend(state / "counters.db") as backend:
-        keys = Keys("pipelog")
-        found: Counter[str] = Counter()
-        for key, count in backend.scan("pipelog|"):
-            coordinate = keys.coordinate(key)
-            if coordinate and coordinate.dimension == "views" and count:
-                found[coordinate.page] += count
-        return found
+        return views(backend)
 
 
 def journaled(state: Path) -> bytes:
@@ -396,15 +388,6 @@ def test_a_state_folder_that_anyone_may_write_to_is_refused(state: Path) -> None
 # -- stores ------------------------------------------------------------------------------------------------------
 
 
-def views_in(url: str) -> Counter[str]:
-    with backend_of(url) as backend:
-        today = time.strftime("%Y-%m-%d")
-        from datetime import date
-
-        rows = LiveDays(backend, Keys("pipelog")).find(date.fromisoformat(today), "views", "")
-        return Counter({row.page: row.count for row in rows})
-
-
 def test_a_store_that_is_down_is_waited_for(state: Path) -> None:
     with servers.memcached() as server:
         port = server.address[1]
@@ -507,3 +490,18 @@ def test_a_storm_of_signals_stops_nothing(logger: Logger, state: Path) -> None:
     logger.send(lines(["/b/"]))
     assert logger.end() == 0
     assert counted(state) == {"/a/": 1, "/b/": 1}
+
+
+@pytest.mark.parametrize("how", ["setting", "usage", "folder"])
+def test_a_logger_that_cannot_start_does_not_hold_up_httpd(state: Path, how: str) -> None:
+    environment = {"PIPELOG_BAKEND": "x"} if how == "setting" else {}
+    if how == "folder":
+        state.mkdir(parents=True)
+        state.chmod(0o777)
+    logger = Logger(state, *(["--bakend", "x"] if how == "usage" else []), env=environment)
+    logger.send(lines(["/a/"] * 20_000))  # far more than a pipe holds
+    assert logger.process.poll() is None
+    assert logger.end() == (2 if how == "usage" else 1)
+    assert logger.said().count("\n") == 1
+    assert "thrown away" in logger.said() or how == "usage"
+    logger.clean()
