@@ -71,7 +71,13 @@ class Intake:
         self._carried = b""  # left the pipe while the disk was full; belongs into the file before anything else
         self._stop = False
         self._ended = False
+        self._pause = PAUSE
         self._last_tries = 10
+
+    def hurry(self) -> None:
+        """No pauses from now on: where httpd is PID 1 of a container, everything is killed when it has ended, and what
+        is in the pipe then is lost. May be called by a signal handler."""
+        self._pause = 0.0
 
     def stop(self) -> None:
         """End at the next turn as if the input had ended (Ctrl-C on a terminal)."""
@@ -89,7 +95,7 @@ class Intake:
                 continue
             if isinstance(turn, int):
                 self._count_moved(turn)
-                self._hangup.poll(PAUSE * 1000)
+                self._hangup.poll(self._pause * 1000)
             elif turn is Turn.END:
                 self._ended = True
                 break
@@ -230,7 +236,12 @@ class Intake:
 
 def handle_signals(intake: Intake, counter: Counter) -> None:
     """The worker's own: TERM hurries, the rest is ignored; INT ends the run where standard input is a terminal."""
-    signal.signal(signal.SIGTERM, lambda number, frame: counter.hurry())
+
+    def hurry(number: int, frame: object) -> None:
+        intake.hurry()
+        counter.hurry()
+
+    signal.signal(signal.SIGTERM, hurry)
     for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
         signal.signal(number, signal.SIG_IGN)
     if os.isatty(0):
