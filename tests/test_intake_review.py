@@ -372,3 +372,19 @@ def test_lines_in_memory_take_no_more_room_while_the_store_is_down(tmp_path: Pat
     backend.up = True
     assert follower.finish(pipe.writer.end()) == 0
     assert views(backend) == {"/direct/": 50, "/one/": 1}
+
+
+def test_several_loggers_make_the_state_folder_at_once(tmp_path: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    from pipelog.intake.run import prepare_state
+
+    before = os.umask(0o022)
+    try:
+        with ThreadPoolExecutor(8) as executor:
+            for number in range(100):
+                state = tmp_path / str(number) / "a" / "b" / "state"
+                for done in [executor.submit(prepare_state, state) for _ in range(8)]:
+                    done.result()
+    finally:
+        os.umask(before)

@@ -6,6 +6,7 @@ import os
 import signal
 import stat
 import sys
+import time
 from pathlib import Path
 
 from pipelog.errors import IntakeError
@@ -16,6 +17,9 @@ from pipelog.intake.plan import Plan
 from pipelog.intake.supervisor import Progress, first_byte, supervise
 from pipelog.intake.worker import Intake, handle_signals
 from pipelog.intake.writer import Writer
+
+PATIENCE = 2.0
+"""Seconds that a state folder may belong to another: httpd starts the loggers of several virtual hosts at once."""
 
 
 def run(plan: Plan, *, user: str = "", group: str = "") -> int:
@@ -79,7 +83,7 @@ def prepare_state(state: Path, user: str = "", group: str = "") -> None:
     if not state.exists():
         try:
             for folder in reversed([path for path in (state, *state.parents) if not path.exists()]):
-                folder.mkdir(FOLDER_MODE)
+                folder.mkdir(FOLDER_MODE, exist_ok=True)
                 if ids:
                     os.chown(folder, *ids, follow_symlinks=False)
         except OSError as error:
@@ -91,6 +95,9 @@ def prepare_state(state: Path, user: str = "", group: str = "") -> None:
         raise IntakeError(f"{state} is no folder; give --state another")
     if info.st_mode & stat.S_IWOTH:
         raise IntakeError(f"{state} may be written by anyone; take that right away (chmod o-w) or give --state another")
+    until = time.monotonic() + PATIENCE
+    while not os.access(state, os.W_OK | os.X_OK) and time.monotonic() < until and ids:
+        time.sleep(0.05)  # another logger has just made it, and is about to give it away
     if not os.access(state, os.W_OK | os.X_OK):
         raise IntakeError(f"{state} cannot be written by this user; give --state another, or the user the folder")
 
