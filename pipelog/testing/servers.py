@@ -80,6 +80,7 @@ class MemcachedServer:
     def pause(self) -> None:
         """Let it accept connections and answer nothing, as a server does that hangs."""
         self.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WNOWAIT)  # the signal takes a moment to stop all threads
 
     def resume(self) -> None:
         self.process.send_signal(signal.SIGCONT)
