@@ -1,0 +1,189 @@
+"""The table of docs/reliability.md: every scenario run for it, other loggers beside, and what the logger costs."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from acceptance_result import Result, run
+from acceptance_scenarios import SCENARIOS
+from acceptance_site import Site, logger_command
+
+from pipelog.intake.journal import Manifest, Position, behind
+from pipelog.intake.status import read_status
+from pipelog.testing import servers
+from pipelog.testing.servers import eventually
+
+BEGIN = "<!-- Made by: python tests/integration/acceptance.py --table docs/reliability.md -->\n"
+END = "<!-- Up to here. -->\n"
+ON_MEMCACHED = ("graceful", "kill-worker", "kill-both", "container", "store-stopped", "store-emptied")
+OF_FOUR_HOSTS = ("graceful", "restart", "container", "mixed")
+OF_OTHERS = ("graceful", "restart", "stop", "slow")
+STARTS = 7
+
+
+def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
+    """Run everything, put the tables between the markers of a file; the results."""
+    text = path.read_text("utf-8")
+    before, begin, rest = text.partition(BEGIN)
+    _, end, after = rest.partition(END)
+    if not begin or not end:
+        raise SystemExit(f"{path} lacks the lines {BEGIN!r} and {END!r}; the tables go between them")
+    results = []
+    for number, (name, logger, store, vhosts) in enumerate(_rows()):
+        longer = 5 if name == "mixed" else 1
+        results.append(
+            run(
+                name,
+                folder / f"{number}-{name}",
+                logger=logger,
+                store=store,
+                vhosts=vhosts,
+                seconds=seconds * longer,
+                seed=seed,
+            )
+        )
+        print(results[-1], flush=True)
+    costs = measure(folder / "costs", seconds)
+    path.write_text(before + BEGIN + _tables(results, costs) + END + after, "utf-8")
+    return results
+
+
+def _rows() -> Iterator[tuple[str, str, str, int]]:
+    for name, scenario in SCENARIOS.items():
+        if "sqlite" in scenario.stores:
+            yield name, "pipelog", "sqlite", 1
+        if name in ON_MEMCACHED:
+            yield name, "pipelog", "memcached", 1
+        if name in OF_FOUR_HOSTS:
+            yield name, "pipelog", "sqlite", 4
+    for logger in ("rotatelogs", "cronolog"):
+        for name in OF_OTHERS:
+            yield name, logger, "", 1
+
+
+def _tables(results: list[Result], costs: Costs) -> str:
+    ours = [result for result in results if result.logger == "pipelog"]
+    others = [result for result in results if result.logger != "pipelog"]
+    titles = {name: scenario.title for name, scenario in SCENARIOS.items()}
+    stores = {"sqlite": "SQLite", "memcached": "memcached"}
+    made = ["", f"{_machine()}.", ""]
+    made += ["| what happens, under load | store | pipes | events | lines | lost | doubled |"]
+    made += ["|---|---|--:|--:|--:|--:|--:|"]
+    for r in ours:
+        numbers = f"{r.vhosts} | {r.events} | {r.lines:,} | {r.lost:,} | {r.doubled:,}"
+        made.append(f"| {titles[r.scenario]} | {stores[r.store]} | {numbers} |")
+    total = sum(r.lines for r in ours), sum(r.lost for r in ours), sum(r.doubled for r in ours)
+    made.append(f"| **together** | | | {sum(r.events for r in ours):,} | {total[0]:,} | {total[1]:,} | {total[2]:,} |")
+    made += ["", "Other loggers in the same place, of which nothing is asked but their files:", ""]
+    made += ["| what happens, under load | logger | events | lines | lost |", "|---|---|--:|--:|--:|"]
+    made += [f"| {titles[r.scenario]} | {r.logger} | {r.events} | {r.lines:,} | {r.lost:,} |" for r in others]
+    made += ["", "What it costs, measured in the same way:", "", "| | |", "|---|--:|"]
+    made += [
+        f"| CPU from the pipe to the journal | {costs.journal:.2f} µs a line |",
+        f"| CPU in all, supervisor and worker, every path a new page | {costs.whole:.2f} µs a line |",
+        f"| at {costs.rate:,.0f} lines a second, {costs.lines:,} in all | |",
+        f"| supervisor, at rest / under load | {costs.supervisor[0]:.1f} / {costs.supervisor[1]:.1f} MB |",
+        f"| worker, at rest / under load | {costs.worker[0]:.1f} / {costs.worker[1]:.1f} MB |",
+        f"| from exec to the first byte in the journal, median of {STARTS} | {costs.start * 1000:.0f} ms |",
+        "",
+    ]
+    return "\n".join(made)
+
+
+def _machine() -> str:
+    version = subprocess.run([servers.require("apache2"), "-v"], capture_output=True, text=True, check=True).stdout
+    httpd = version.partition("Apache/")[2].partition(" ")[0]
+    linux = ".".join(platform.release().split(".")[:2])
+    return f"httpd {httpd}, Python {platform.python_version()}, Linux {linux}, {os.cpu_count()} cores, which httpd and \
+its clients share"
+
+
+# -- costs ---------------------------------------------------------------------------------------------------------
+
+
+class Costs(NamedTuple):
+    """CPU in µs a line, memory (at rest, under load) in MB, time in seconds."""
+
+    lines: int
+    rate: float
+    journal: float  #: CPU of the thread that moves the pipe's bytes
+    whole: float  #: CPU of all threads of both processes
+    supervisor: tuple[float, float]
+    worker: tuple[float, float]
+    start: float
+
+
+def measure(work: Path, seconds: float) -> Costs:
+    """What the logger of a loaded httpd takes."""
+    start = statistics.median(_start(work.with_name(f"start-{number}")) for number in range(STARTS))
+    site = Site(work, logger_command("pipelog"))
+    try:
+        site.ask()
+        eventually(lambda: _counted(site), "the first line is counted")
+        ((supervisor, worker),) = site.supervised()
+        rest = _memory(supervisor), _memory(worker)
+        most = list(rest)
+        before = _cpu(supervisor, worker), _cpu_of_thread(worker, worker), _lines(site)
+        began = time.monotonic()
+        with site.load(connections=32):
+            while (took := time.monotonic() - began) < seconds:
+                most = [max(most[0], _memory(supervisor)), max(most[1], _memory(worker))]
+                time.sleep(0.1)
+        eventually(lambda: _counted(site), "all is counted", within=60)
+        after = _cpu(supervisor, worker), _cpu_of_thread(worker, worker), _lines(site)
+        lines = after[2] - before[2]
+        whole, journal = ((after[n] - before[n]) * 1e6 / lines for n in (0, 1))
+        return Costs(lines, lines / took, journal, whole, (rest[0], most[0]), (rest[1], most[1]), start)
+    finally:
+        site.clean()
+
+
+def _start(state: Path) -> float:
+    """Seconds from exec until a line that already stands in the pipe is in the journal."""
+    read, written = os.pipe()
+    os.write(written, b'::1 - - [01/Jan/2026:00:00:00 +0000] "GET / HTTP/1.1" 200 1 "-" "-"\n')
+    began = time.monotonic()
+    logger = subprocess.Popen([sys.executable, "-P", "-m", "pipelog", "--state", str(state)], stdin=read)
+    try:
+        while not any(path.stat().st_size for path in (state / "journal").glob("*.log")):
+            time.sleep(0.0005)
+        return time.monotonic() - began
+    finally:
+        os.close(read)
+        os.close(written)
+        logger.wait(20)
+
+
+def _counted(site: Site) -> bool:
+    """Whether the store has all that stands in the journal, which has all that stands in the plain file."""
+    status, manifest = read_status(site.kept), Manifest(site.kept)
+    manifest.refresh()
+    held = behind(manifest, Position(0, 0))
+    return status is not None and held == site.plain.stat().st_size > 0 and not behind(manifest, status.position)
+
+
+def _lines(site: Site) -> int:
+    return site.plain.read_bytes().count(b"\n")
+
+
+def _memory(pid: int) -> float:
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmRSS"].split()[0]) / 1024
+
+
+def _cpu(*pids: int) -> float:
+    """Seconds of all threads; schedstat counts nanoseconds where stat has hundredths of seconds."""
+    threads = [(pid, int(thread.name)) for pid in pids for thread in Path(f"/proc/{pid}/task").iterdir()]
+    return sum(_cpu_of_thread(*thread) for thread in threads)
+
+
+def _cpu_of_thread(pid: int, thread: int) -> float:
+    return int(Path(f"/proc/{pid}/task/{thread}/schedstat").read_text().split()[0]) / 1e9
