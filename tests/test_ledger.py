@@ -20,6 +20,7 @@ from pipelog.backends.keys import Keys
 from pipelog.errors import BackendUnavailable
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
+from pipelog.model import Coordinate
 
 DAY = 86_400
 
@@ -84,6 +85,18 @@ class Sharded(CounterBackend):
         for store in self.stores:
             found += views(store)
         return found
+
+
+class Silent(Sharded):
+    """A store that cannot list and leaves one question unanswered: the `silent_at`th from now on."""
+
+    silent_at = 0
+
+    def documents(self, keys: object) -> dict[str, bytes]:
+        self.silent_at -= 1
+        if self.silent_at == 0:
+            raise BackendUnavailable("the store does not answer")
+        return super().documents(keys)
 
 
 class Journaled(RuleBasedStateMachine):
@@ -218,6 +231,23 @@ def test_one_forgotten_shard_is_healed_and_the_others_stay(tmp_path: Path) -> No
     pipe.send(line("/last/"))
     Stepper(plan(tmp_path, backend, clock)).run()
     assert backend.all_views() == whole + Counter(["/last/"])
+
+
+@pytest.mark.parametrize("question", [1, 2, 3])  # the sentinel twice, then the names that lead: see `Stepper.run`
+def test_a_store_that_leaves_a_question_unanswered_loses_nothing(tmp_path: Path, question: int) -> None:
+    backend, keys, long = Silent(1), Keys("pipelog"), "/" + "long" * 70 + "/"
+    _, pipe, stepper = journal(tmp_path, backend)
+    stepper.run()
+    pipe.send(line("/second/") + line(long))
+    backend.silent_at = question
+    with pytest.raises(BackendUnavailable):
+        stepper.run()
+    stepper.run()
+    assert backend.all_views() == Counter(["/first/", "/second/"])
+    counter = keys.counter(Coordinate(date(2026, 11, 22), "", long, "views", ""))
+    assert keys.is_hashed(counter)
+    assert backend.counts([counter]) == {counter: 1}
+    assert list(backend.documents([keys.name(counter)])) == [keys.name(counter)]
 
 
 def test_two_journals_of_one_store_heal_independently(tmp_path: Path) -> None:

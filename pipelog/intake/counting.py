@@ -187,8 +187,9 @@ class JournalCounter:
             ledger.refresh()
             return
         self._totals["too_long"] += self._reader.taken_too_long()
-        tally, self._tally = self._tally, {}
-        ledger.commit(tally, position, dict(self._totals))
+        ledger.prepare(self._tally, position, dict(self._totals))
+        self._tally = {}
+        ledger.settle()
         self._committed()
 
     def _committed(self) -> None:

@@ -108,7 +108,15 @@ class Ledger:
     # -- commits -------------------------------------------------------------------------------------------------
 
     def commit(self, tally: Tally, position: Position, totals: dict[str, int]) -> None:
-        """Add a batch that ends at `position`. Where the store fails, `settle` tries the same batch again."""
+        """Add a batch that ends at `position`: `prepare` and `settle`."""
+        self.prepare(tally, position, totals)
+        self.settle()
+
+    def prepare(self, tally: Tally, position: Position, totals: dict[str, int]) -> None:
+        """Make a batch that ends at `position` the pending one, which `settle` tries until the store has taken it.
+
+        The store is asked before anything changes: should it fail here, the batch is still the caller's.
+        """
         old = self.checkpoint
         assert old
         counts = self._counts(tally)
@@ -122,14 +130,12 @@ class Ledger:
         recent = {c[0] for c in tally} & {today, today - timedelta(days=1)}
         pairs = frozenset((day, shard) for day in recent for shard in range(self._backend.shards))
         kept = frozenset(pair for pair in old.sentinels if pair[0] >= today - timedelta(days=1))
-        documents = {self._per_shard("sentinel", shard, day): b"1" for day, shard in pairs - kept}
+        documents = {} if isinstance(self._backend, Listing) else self._leading(tally, recent)
+        documents |= {self._per_shard("sentinel", shard, day): b"1" for day, shard in pairs - kept}
         documents |= self._names(tally)
-        if not isinstance(self._backend, Listing):
-            documents |= self._leading(tally, recent)
         self._prepare(
             counts, documents, Checkpoint(position, old.position, old.batch + 1, healing, kept | pairs, totals)
         )
-        self.settle()
 
     @staticmethod
     def add(backend: CounterBackend, keys: Keys, tally: Tally) -> None:
@@ -212,17 +218,19 @@ class Ledger:
 
     def _leading(self, tally: Tally, days: set[date]) -> dict[str, bytes]:
         """For a store that cannot list: the day's leading names, and this source's own name among the sources."""
+        leaders = {day: self._keys.document("leaders", self._source, day=day) for day in days}
+        listings = {day: self._keys.document("sources", day=day) for day in days}
+        unread = [key for day, key in leaders.items() if day not in self._leaders]
+        held = self._backend.documents([*unread, *listings.values()]) if days else {}
         documents = {}
         for day in days:
-            key = self._keys.document("leaders", self._source, day=day)
             if day not in self._leaders:
-                self._leaders[day] = Leaders(self._backend.documents([key]).get(key))
+                self._leaders[day] = Leaders(held.get(leaders[day]))
             self._leaders[day].add({c: n for c, n in tally.items() if c[0] == day})
-            documents[key] = self._leaders[day].encode()
-            listing = self._keys.document("sources", day=day)
-            sources = set(json.loads(self._backend.documents([listing]).get(listing, b"[]")))
+            documents[leaders[day]] = self._leaders[day].encode()
+            sources = set(json.loads(held.get(listings[day], b"[]")))
             if self._source not in sources:
-                documents[listing] = json.dumps(sorted(sources | {self._source})).encode("ascii")
+                documents[listings[day]] = json.dumps(sorted(sources | {self._source})).encode("ascii")
         for day in self._leaders.keys() - days:
             if day < max(days, default=day) - timedelta(days=1):
                 del self._leaders[day]
