@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A name may be on the PATH and not work (version managers leave such), so each is tried.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 
-.PHONY: help demo test lint clean
+.PHONY: help demo test lint chaos clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -27,6 +27,12 @@ lint: $(VENV)/installed-test ## style, types and the direction of imports
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+SECONDS ?= 600
+SEED ?= 1
+chaos: $(VENV)/installed-test ## kills and restarts at random under a real httpd, as root: SECONDS=600 SEED=1
+	@sh tests/servers.sh
+	$(BIN)/python tests/integration/acceptance.py --scenario mixed --seconds $(SECONDS) --seed $(SEED) --vhosts 4
 
 clean: ## what the targets above have made
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

@@ -38,8 +38,9 @@ class Result(NamedTuple):
 
     @property
     def fault(self) -> str:
-        """What is wrong, or nothing. One that kills a memcached client amid a commit may find its batch there twice."""
-        batch = self.lines / self.seconds * 0.5 * self.kills if self.store == "memcached" else 0
+        """What is wrong, or nothing. Of memcached one batch may be there twice for each commit that was cut off."""
+        cut = self.kills + self.events * (self.scenario == "store-stopped")
+        batch = self.lines / self.seconds * 0.5 * cut if self.store == "memcached" else 0
         if self.lost or self.doubled > batch:
             return f"{self.lost} lost, {self.doubled} doubled"
         return self.stuck or ("" if self.lines else "no line was written")

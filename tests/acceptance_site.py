@@ -40,9 +40,9 @@ ScriptAliasMatch "^/slow/" "{work}/htdocs/slow.cgi"
 """
 SLOW = '#!/bin/sh\nsleep 2\nprintf "Content-Type: text/plain\\n\\nat last\\n"\n'
 LUA = """
-local number, tag, sites = 0
+local number, tag, sites, pages = 0
 function init(arguments)
-  tag, sites = arguments[1], tonumber(arguments[2])
+  tag, sites, pages = arguments[1], tonumber(arguments[2]), tonumber(arguments[5])
   wrk.headers["User-Agent"] = arguments[4]
   if tonumber(arguments[3]) > 0 then
     wrk.headers["Referer"] = "http://far.test/" .. string.rep("x", tonumber(arguments[3]))
@@ -51,6 +51,7 @@ end
 function request()
   number = number + 1
   wrk.headers["Host"] = "v" .. number % sites .. ".test"
+  if pages > 0 then return wrk.format("GET", "/p/" .. number % pages .. "/") end
   return wrk.format("GET", "/p/" .. tag .. "-" .. number .. "/")
 end
 """
@@ -176,11 +177,14 @@ class Site(Httpd):
     # -- its clients ---------------------------------------------------------------------------------------------
 
     @contextmanager
-    def load(self, *, connections: int = 16, padding: int = 0) -> Iterator[None]:
-        """Requests, for as long as the block lasts. `padding`: bytes of the Referer."""
+    def load(self, *, connections: int = 16, padding: int = 0, pages: int = 0) -> Iterator[None]:
+        """Requests, for as long as the block lasts.
+
+        `padding`: bytes of the Referer. `pages`: so many are asked for in turn; 0 = each path once.
+        """
         program = [servers.require("wrk"), "-t1", f"-c{connections}", "-d1s", "-s", str(self.work / "load.lua")]
         over = threading.Event()
-        thread = threading.Thread(target=self._keep_asking, args=(program, padding, over))
+        thread = threading.Thread(target=self._keep_asking, args=(program, padding, pages, over))
         before = self.plain.stat().st_size
         thread.start()
         try:
@@ -190,12 +194,12 @@ class Site(Httpd):
             over.set()
             thread.join()
 
-    def _keep_asking(self, program: list[str], padding: int, over: threading.Event) -> None:
+    def _keep_asking(self, program: list[str], padding: int, pages: int, over: threading.Event) -> None:
         # A new wrk each second: at a graceful httpd leaves connections open that nobody serves (AH03092), for which
         # wrk would wait until it has no other.
         while not over.is_set():
             self._loads += 1
-            arguments = [f"load{self._loads}", str(self.vhosts), str(padding), BROWSER]
+            arguments = [f"load{self._loads}", str(self.vhosts), str(padding), BROWSER, str(pages)]
             command = [*program, f"http://127.0.0.1:{self.port}", "--", *arguments]
             wrk = subprocess.Popen(
                 command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL

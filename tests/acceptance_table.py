@@ -51,8 +51,7 @@ def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
             )
         )
         print(results[-1], flush=True)
-    costs = measure(folder / "costs", seconds)
-    path.write_text(before + BEGIN + _tables(results, costs) + END + after, "utf-8")
+    path.write_text(before + BEGIN + _tables(results) + _costs_table(measured(folder, seconds)) + END + after, "utf-8")
     return results
 
 
@@ -69,7 +68,7 @@ def _rows() -> Iterator[tuple[str, str, str, int]]:
             yield name, logger, "", 1
 
 
-def _tables(results: list[Result], costs: Costs) -> str:
+def _tables(results: list[Result]) -> str:
     ours = [result for result in results if result.logger == "pipelog"]
     others = [result for result in results if result.logger != "pipelog"]
     titles = {name: scenario.title for name, scenario in SCENARIOS.items()}
@@ -85,17 +84,22 @@ def _tables(results: list[Result], costs: Costs) -> str:
     made += ["", "Other loggers in the same place, of which nothing is asked but their files:", ""]
     made += ["| what happens, under load | logger | events | lines | lost |", "|---|---|--:|--:|--:|"]
     made += [f"| {titles[r.scenario]} | {r.logger} | {r.events} | {r.lines:,} | {r.lost:,} |" for r in others]
-    made += ["", "What it costs, measured in the same way:", "", "| | |", "|---|--:|"]
-    made += [
-        f"| CPU from the pipe to the journal | {costs.journal:.2f} µs a line |",
-        f"| CPU in all, supervisor and worker, every path a new page | {costs.whole:.2f} µs a line |",
-        f"| at {costs.rate:,.0f} lines a second, {costs.lines:,} in all | |",
-        f"| supervisor, at rest / under load | {costs.supervisor[0]:.1f} / {costs.supervisor[1]:.1f} MB |",
-        f"| worker, at rest / under load | {costs.worker[0]:.1f} / {costs.worker[1]:.1f} MB |",
-        f"| from exec to the first byte in the journal, median of {STARTS} | {costs.start * 1000:.0f} ms |",
-        "",
-    ]
-    return "\n".join(made)
+    return "\n".join(made) + "\n"
+
+
+def _costs_table(costs: dict[str, Costs]) -> str:
+    made = ["", "What it costs, measured in the same way:", ""]
+    made += ["| | " + " | ".join(costs) + " |", "|---" + "|--:" * len(costs) + "|"]
+    for title, cell in (
+        ("lines a second, as httpd makes them", lambda c: f"{c.rate:,.0f}"),
+        ("CPU from the pipe to the journal, a line", lambda c: f"{c.journal:.1f} µs"),
+        ("CPU in all, supervisor and worker, a line", lambda c: f"{c.whole:.1f} µs"),
+        ("supervisor at rest / under load", lambda c: f"{c.supervisor[0]:.0f} / {c.supervisor[1]:.0f} MB"),
+        ("worker at rest / under load", lambda c: f"{c.worker[0]:.0f} / {c.worker[1]:.0f} MB"),
+        ("exec to the first byte in the journal", lambda c: f"{c.start * 1000:.0f} ms"),
+    ):
+        made.append(f"| {title} | " + " | ".join(map(cell, costs.values())) + " |")
+    return "\n".join(made) + "\n"
 
 
 def _machine() -> str:
@@ -121,9 +125,17 @@ class Costs(NamedTuple):
     start: float
 
 
-def measure(work: Path, seconds: float) -> Costs:
+def measured(folder: Path, seconds: float) -> dict[str, Costs]:
+    """What is asked for -> what it costs."""
+    return {
+        "1,000 pages in turn": measure(folder / "costs-1000", seconds, 1_000),
+        "each path once": measure(folder / "costs", seconds, 0),
+    }
+
+
+def measure(work: Path, seconds: float, pages: int) -> Costs:
     """What the logger of a loaded httpd takes."""
-    start = statistics.median(_start(work.with_name(f"start-{number}")) for number in range(STARTS))
+    start = statistics.median(_start(work.with_name(f"{work.name}-start-{number}")) for number in range(STARTS))
     site = Site(work, logger_command("pipelog"))
     try:
         site.ask()
@@ -133,7 +145,7 @@ def measure(work: Path, seconds: float) -> Costs:
         most = list(rest)
         before = _cpu(supervisor, worker), _cpu_of_thread(worker, worker), _lines(site)
         began = time.monotonic()
-        with site.load(connections=32):
+        with site.load(connections=32, pages=pages):
             while (took := time.monotonic() - began) < seconds:
                 most = [max(most[0], _memory(supervisor)), max(most[1], _memory(worker))]
                 time.sleep(0.1)

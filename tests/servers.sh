@@ -7,6 +7,10 @@ missing=""
 command -v memcached >/dev/null || missing="memcached"
 # apache2-bin is the server and its modules without a site: nothing begins to run.
 command -v apache2 >/dev/null || command -v httpd >/dev/null || missing="$missing apache2-bin"
+# wrk asks; rotatelogs and cronolog are what the acceptance tests compare with.
+command -v wrk >/dev/null || missing="$missing wrk"
+command -v rotatelogs >/dev/null || missing="$missing apache2-utils"
+command -v cronolog >/dev/null || missing="$missing cronolog"
 [ -z "$missing" ] && exit 0
 
 if [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null; then
