@@ -54,8 +54,10 @@ class Logger:
     def worker(self) -> int:
         """The pid of the worker under the supervisor that was started last."""
         path = Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children")
-        eventually(lambda: path.read_text().split(), "the supervisor has a worker")
-        return int(path.read_text().split()[0])
+        found: list[str] = []
+        # Kept as it was read: one that was killed a moment ago may be gone at a second look.
+        eventually(lambda: found.extend(path.read_text().split()) or found, "the supervisor has a worker")
+        return int(found[0])
 
     def end(self, within: float = 20) -> int:
         """Close the pipe, wait for the end, return the exit code."""
