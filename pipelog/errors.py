@@ -68,4 +68,10 @@ class LogFileError(PipelogError, OSError):
 
 
 class IntakeError(PipelogError, OSError):
-    """The journal or the state folder cannot be used: not writable, unsafe, or taken by another."""
+    """The journal or the state folder cannot be used: not writable, unsafe, or taken by another.
+
+    Made from a message, or from an errno and a message; either way it reads as the message alone.
+    """
+
+    def __str__(self) -> str:
+        return str(self.args[-1])

@@ -272,7 +272,4 @@ def _told(pid: int) -> str:
             ]
         except OSError:
             pass
-    spy = Path(sys.executable).with_name("py-spy")
-    if spy.exists():
-        told.append(subprocess.run([spy, "dump", "--pid", str(pid)], capture_output=True, text=True, timeout=30).stdout)
     return "\n".join(told)

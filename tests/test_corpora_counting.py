@@ -11,18 +11,15 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from counting_helpers import by_definition
 from shared_data import CORPORA, SHARED, corpus, needs_shared, plain
 
 from pipelog.backends.keys import Keys
 from pipelog.backends.live import LiveDays
 from pipelog.backends.sqlite import SQLiteBackend
 from pipelog.counting.rules import Rules
-from pipelog.counting.tally import tells_agent
-from pipelog.counting.views import Judge
 from pipelog.daily import count_files
-from pipelog.errors import LineError
 from pipelog.model import Coordinate, Tally
-from pipelog.parsing.logformat import LogFormat
 
 pytestmark = needs_shared
 
@@ -44,19 +41,6 @@ def counted_live(log: bytes, format: str, state: Path) -> Tally:
     tally = {Coordinate(*row[:5]): row.count for row in rows}
     assert len(tally) == len(rows)
     return tally
-
-
-def by_definition(log: bytes, format: str) -> Tally:
-    """Each line parsed exactly and judged by itself."""
-    parsed, judge, sums = LogFormat(format), Judge(Rules()), Counter[Coordinate]()
-    for line in log.split(b"\n"):
-        try:
-            record = parsed.parse(line)
-        except LineError:
-            continue
-        for coordinate, count in judge.coordinates(record, has_agent=tells_agent(parsed)):
-            sums[coordinate] += count
-    return dict(sums)
 
 
 @pytest.mark.parametrize("name", CORPORA)

@@ -336,7 +336,7 @@ def test_only_counted_files_that_are_old_enough_are_removed(state: Path, templat
     removed = remove_counted(state, manifest, Position(3, 0), older_than=NOON + 99 * DAY)
     assert [os.path.basename(path) for path in removed] == names[:2]
     assert sorted(p.name for p in (state / "journal").glob("*.log")) == names[2:]
-    assert behind(manifest, Position(4, 2)) == 4 + 6
+    assert behind(state, Position(4, 2)) == 4 + 6
     pipe.send(b"more\n")
     assert read_all(state) == b"day 2\nday 3\nday 4\nmore\n"
     assert remove_counted(state, manifest, Position(9, 9), older_than=NOON + 99 * DAY)[-1].endswith(names[4])

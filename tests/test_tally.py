@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from datetime import date
 
 import pytest
+from counting_helpers import by_definition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,8 +16,6 @@ from pipelog.counting import tally as tally_module
 from pipelog.counting.caps import Caps
 from pipelog.counting.rules import OTHER, Rules
 from pipelog.counting.tally import Memo, Tallier, tells_agent
-from pipelog.counting.views import Judge
-from pipelog.errors import LineError
 from pipelog.model import Coordinate, Tally
 from pipelog.parsing.logformat import LogFormat
 
@@ -43,19 +42,6 @@ def tally_of(chunk: bytes, format: str = "combined", rules: Rules | None = None)
     parsed = LogFormat(format)
     Tallier(rules or Rules(), parsed).add(parsed.columns(chunk), tally)
     return tally
-
-
-def one_by_one(chunk: bytes, format: str, rules: Rules) -> Tally:
-    """The same by the definition: each record judged, and the counts added up."""
-    parsed, judge, sums = LogFormat(format), Judge(rules), Counter[Coordinate]()
-    for line in chunk.split(b"\n"):
-        try:
-            record = parsed.parse(line)
-        except LineError:
-            continue
-        for coordinate, count in judge.coordinates(record, has_agent=tells_agent(parsed)):
-            sums[coordinate] += count
-    return dict(sums)
 
 
 def line(target: str, *, status: str = "200", size: str = "5", stamp: str = "22/Nov/2026:10:11:12 +0000") -> bytes:
@@ -195,7 +181,7 @@ def test_thousands_of_lines_that_reach_every_dimension(format: str, rules: Rules
     rnd = random.Random(7)
     lines = [entry(format, rnd.choice, rnd.choice(TARGETS), rnd.choice(REFERRERS)) for _ in range(3_000)]
     tally = tally_of(b"".join(lines), format, rules)
-    assert tally == one_by_one(b"".join(lines), format, rules)
+    assert tally == by_definition(b"".join(lines), format, rules)
     dimensions = {"requests", "bytes", "status", "views", "minute", "missing", "bot", "referrer", "keyword", "campaign"}
     if format == "common":
         dimensions -= {"bot", "referrer"}
@@ -209,7 +195,7 @@ def test_thousands_of_lines_that_reach_every_dimension(format: str, rules: Rules
 def test_columns_give_what_records_give(case: tuple[str, list[bytes]], rules: Rules) -> None:
     format, lines = case
     chunk = b"".join(lines)
-    assert tally_of(chunk, format, rules) == one_by_one(chunk, format, rules)
+    assert tally_of(chunk, format, rules) == by_definition(chunk, format, rules)
 
 
 @settings(max_examples=60, deadline=None)

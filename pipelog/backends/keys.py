@@ -40,6 +40,11 @@ def _stamp(day: date) -> str:
     return f"{day.year:04}{day.month:02}{day.day:02}"
 
 
+@lru_cache(maxsize=16)
+def _day(stamp: str) -> date:
+    return date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:]))
+
+
 class Keys:
     """Maker and reader of the keys of one namespace. `prefix`: 1 to 40 letters, digits and `_.:-`."""
 
@@ -52,10 +57,14 @@ class Keys:
         """What every key of a day begins with, counters and documents."""
         return f"{self.prefix}|{_stamp(day)}|"
 
+    def dimension(self, day: date, dimension: str) -> str:
+        """What every counter of a day's dimension begins with."""
+        return f"{self.prefix}|{_stamp(day)}|{_quote(dimension)}|"
+
     def counter(self, coordinate: Coordinate) -> str:
         """The key of a counter: readable, or keyed with a hash where it would be too long."""
         day, site, page, dimension, value = coordinate
-        head = f"{self.prefix}|{_stamp(day)}|{_quote(dimension)}|"
+        head = self.dimension(day, dimension)
         key = f"{head}{_quote(site)}|{_quote(page)}|{_quote(value)}"
         if len(key) <= MAX_KEY:
             return key
@@ -66,9 +75,12 @@ class Keys:
         _, stamp, dimension, *rest = key.split("|")
         if len(rest) != 3:
             return None
-        day = date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:]))
         site, page, value = map(_unquote, rest)
-        return Coordinate(day, site, page, _unquote(dimension), value)
+        return Coordinate(_day(stamp), site, page, _unquote(dimension), value)
+
+    def day_of(self, key: str) -> date:
+        """The day of a counter's key, readable or hashed."""
+        return _day(key.split("|", 2)[1])
 
     def is_hashed(self, key: str) -> bool:
         """Whether this counter key is a hash, so that a document has to tell its name."""

@@ -65,7 +65,7 @@ class LiveDays:
         found = []
         if not self._keys.is_hashed(begin):
             found.append(self._scan(self._backend, begin if page is not None else begin[:-1]))
-        found.append(self._scan(self._backend, self._head(day, dimension) + "#"))
+        found.append(self._scan(self._backend, self._keys.dimension(day, dimension) + "#"))
         for row in chain.from_iterable(found):
             if row.site == site and page in (None, row.page):
                 yield row
@@ -73,11 +73,8 @@ class LiveDays:
     def sites(self, day: date) -> set[str]:
         """The sites that had a request that day (without `Listing`: the leading ones)."""
         if isinstance(self._backend, Listing):
-            return {row.site for row in self._scan(self._backend, self._head(day, "requests"))}
+            return {row.site for row in self._scan(self._backend, self._keys.dimension(day, "requests"))}
         return set(chain.from_iterable(_names(leaders, "sites") for leaders in self._leaders(day)))
-
-    def _head(self, day: date, dimension: str) -> str:
-        return self._keys.counter(Coordinate(day, "", "", dimension, "")).removesuffix("||")
 
     def _scan(self, backend: Listing, prefix: str) -> Iterator[DailyCount]:
         hashed: dict[str, int] = {}

@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PipelogError as error:
         from pipelog.cli.output import printable
 
-        print(f"pipelog: {printable(_one_line(error))}", file=sys.stderr)
+        print(f"pipelog: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
     except BrokenPipeError:
         # The reader has seen enough (`| head`); python must not complain about it when it closes standard output.
@@ -62,11 +62,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-
-
-def _one_line(error: BaseException) -> str:
-    text = error.args[1] if isinstance(error, OSError) and len(error.args) == 2 else str(error)
-    return " ".join(str(text).split())
 
 
 def _help() -> int:

@@ -16,7 +16,7 @@ from pipelog.config import Settings
 from pipelog.counting.tally import tells_agent
 from pipelog.counting.views import Judge
 from pipelog.errors import LineError, PipelogError
-from pipelog.intake.journal import Manifest, behind, template_root
+from pipelog.intake.journal import behind, template_root
 from pipelog.intake.status import alive, read_status
 from pipelog.locators import Location
 from pipelog.parsing.chunks import LineBuffer, whole_lines
@@ -117,9 +117,7 @@ def _intake(settings: Settings) -> Iterator[Finding]:
         return
     totals = status.totals
     yield "", "since the journal began: " + ", ".join(f"{totals[name]:,} {name.replace('_', ' ')}" for name in totals)
-    manifest = Manifest(settings.state)
-    manifest.refresh()
-    left, ago = behind(manifest, status.position), time.time() - status.time
+    left, ago = behind(settings.state, status.position), time.time() - status.time
     running = alive(status.pid)
     yield (
         "ok" if running or not left else "warn",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import stat
 from collections.abc import Sequence
 
 from pipelog.backends.base import CounterBackend
@@ -31,8 +30,6 @@ def run(arguments: Sequence[str]) -> int:
             drain()
         raise
     except PipelogError as error:
-        if not stat.S_ISFIFO(os.fstat(0).st_mode):
-            raise
         return throw_away(error)
     plan = plan_of(settings)
     if os.isatty(0):

@@ -10,7 +10,7 @@ from typing import Any
 from pipelog.cli.options import parser, settings_of
 from pipelog.cli.output import printable
 from pipelog.config import Settings
-from pipelog.intake.journal import Manifest, behind
+from pipelog.intake.journal import behind
 from pipelog.intake.status import alive, read_status
 
 # name -> (Prometheus type, what it is); see prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
@@ -59,9 +59,7 @@ def numbers(settings: Settings) -> dict[str, Any] | None:
     status = read_status(settings.state)
     if status is None:
         return None
-    manifest = Manifest(settings.state)
-    manifest.refresh()
-    left = behind(manifest, status.position)
+    left = behind(settings.state, status.position)
     totals = status.totals
     return {
         "source": status.source,

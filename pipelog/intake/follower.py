@@ -18,6 +18,7 @@ from pipelog.errors import BackendUnavailable, IntakeError, PipelogError, StoreE
 from pipelog.intake.journal import FILE_MODE, Position
 from pipelog.intake.messages import say
 from pipelog.intake.status import alive, read_status
+from pipelog.intake.supervisor import CANNOT_BOOT
 
 if TYPE_CHECKING:
     from pipelog.intake.counting import JournalCounter
@@ -27,7 +28,6 @@ STAND_BY = 0.1
 """Seconds between two looks whether the follower at work has ended."""
 GIVE_UP = 5.0
 """Seconds that a worker whose input has ended waits for a store that is broken, not merely down."""
-BROKEN = 78  # EX_CONFIG of sysexits.h
 
 
 class Follower:
@@ -81,7 +81,7 @@ class Follower:
                 return 0
             if self._broken and (self._for_good or time.monotonic() - began > GIVE_UP):
                 say(f"{self._broken}: what was read is kept in the journal and is counted once that is mended")
-                return BROKEN
+                return CANNOT_BOOT
             self._thread.join(0.02)
 
     def _counted_elsewhere(self, end: Position) -> bool:

@@ -1,7 +1,7 @@
 """The journal: dated files that are the archive, the write-ahead log, the queue and the rollup's input in one.
 
 This module knows which files there are and in which order (`Manifest`), and reads them (`JournalReader`).
-`journal_writer` appends to them.
+`writer` appends to them.
 
     STATE/segments        one JSON object a line: the journal's id, then a line for each file in the order of writing
     STATE/journal/…       the files, named by a strftime template (or wherever --archive says)
@@ -14,7 +14,7 @@ import math
 import os
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 from itertools import chain
@@ -85,10 +85,9 @@ class Manifest:
     def begin(self, path: str, start: int, now: float) -> Segment:
         """Note a new segment, before its first byte is written. Under the writer's lock."""
         self.refresh()
-        segment = Segment(self.segments[-1].number + 1 if self.segments else 1, path, start, now)
-        lines: list[dict[str, object]] = [] if self.journal else [{"journal": secrets.token_hex(8)}]
-        lines.append({"n": segment.number, "path": path, "start": start, "time": round(now, 3)})
-        written = "".join(json.dumps(line) + "\n" for line in lines).encode()
+        # The time as it is read again, so that this is the very segment that `current` gives from now on.
+        segment = Segment(self.segments[-1].number + 1 if self.segments else 1, path, start, round(now, 3))
+        written = _lines([segment], "" if self.journal else secrets.token_hex(8))
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             size = os.fstat(fd).st_size
@@ -106,12 +105,10 @@ class Manifest:
         """Forget segments whose files are removed. Under the writer's lock."""
         self.refresh()
         kept = [s for s in self.segments if s.number not in numbers]
-        lines: list[dict[str, object]] = [{"journal": self.journal}]
-        lines += [{"n": s.number, "path": s.path, "start": s.start, "time": s.time} for s in kept]
         temporary = self.path.with_name("segments.new")
         fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
-        with open(fd, "w", encoding="ascii") as file:
-            file.write("".join(json.dumps(line) + "\n" for line in lines))
+        with open(fd, "wb") as file:
+            file.write(_lines(kept, self.journal))
             file.flush()
             os.fsync(fd)
         os.replace(temporary, self.path)
@@ -131,6 +128,13 @@ class Manifest:
     def in_use_at(self, moment: float) -> Segment | None:
         """The segment that was written to at `moment`; the oldest there is when none is so old."""
         return next((segment for segment, _, end in self.in_use() if end > moment), None)
+
+
+def _lines(segments: Iterable[Segment], journal: str) -> bytes:
+    """Segments as the manifest's lines, that of the journal's id before them where it is given."""
+    lines: list[dict[str, object]] = [{"journal": journal}] if journal else []
+    lines += [{"n": s.number, "path": s.path, "start": s.start, "time": s.time} for s in segments]
+    return "".join(json.dumps(line) + "\n" for line in lines).encode("ascii")
 
 
 class JournalReader:
@@ -275,8 +279,10 @@ def files_of_days(state: Path, since: date, until: date) -> list[tuple[str, int,
     return found
 
 
-def behind(manifest: Manifest, position: Position) -> int:
+def behind(state: Path, position: Position) -> int:
     """Bytes of the journal that stand after a position."""
+    manifest = Manifest(state)
+    manifest.refresh()
     left = 0
     for segment in manifest.segments:
         if segment.number >= position.segment and os.path.exists(segment.path):

@@ -201,8 +201,7 @@ class Ledger:
         return self._shard_keys[asked]
 
     def _pair(self, key: str) -> Pair:
-        stamp = key.split("|", 2)[1]
-        return date(int(stamp[:4]), int(stamp[4:6]), int(stamp[6:])), self._backend.shard(key)
+        return self._keys.day_of(key), self._backend.shard(key)
 
     def _names(self, tally: Tally) -> dict[str, bytes]:
         """Names for the counters whose keys are hashes, once each."""

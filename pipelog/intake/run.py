@@ -30,31 +30,31 @@ def run(plan: Plan, *, user: str = "", group: str = "") -> int:
     try:
         prepare_state(plan.state, user, group)
     except OSError as error:
-        if not stat.S_ISFIFO(os.fstat(0).st_mode):
-            raise
         return throw_away(error)
     parent = os.getpid()
     return supervise(lambda progress: _work(plan, progress, parent))
 
 
 def throw_away(error: Exception, source: int = 0) -> int:
-    """Say why nothing can be kept, and read to the input's end all the same; the exit code.
+    """Say why nothing can be kept, and read a pipe to its end all the same; the exit code. Else the error is raised.
 
     httpd starts a dead logger again, but this one would not read: after 574 requests the site stood still (measured).
     """
-    say(f"{_one_line(error)}; until then log lines are thrown away, so that httpd does not wait")
+    if not _is_pipe(source):
+        raise error
+    say(f"{error}; until then log lines are thrown away, so that httpd does not wait")
     drain(source)
     return 1
 
 
 def drain(source: int = 0) -> None:
     """Read to the input's end if it is a pipe, and keep nothing."""
-    while stat.S_ISFIFO(os.fstat(source).st_mode) and os.read(source, 1 << 20):
+    while _is_pipe(source) and os.read(source, 1 << 20):
         pass
 
 
-def _one_line(error: Exception) -> str:
-    return error.args[1] if isinstance(error, IntakeError) and len(error.args) > 1 else str(error)
+def _is_pipe(source: int) -> bool:
+    return stat.S_ISFIFO(os.fstat(source).st_mode)
 
 
 def _work(plan: Plan, progress: Progress, parent: int) -> int:
