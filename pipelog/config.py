@@ -5,10 +5,8 @@ An unknown setting is an error that names its neighbours: a misspelt one must no
 
 from __future__ import annotations
 
-import difflib
 import os
 import re
-import socket
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -109,7 +107,7 @@ def _completed(values: dict[str, Any], rules: Rules, origins: dict[str, str]) ->
     state = values["state"]
     values.setdefault("backend", f"sqlite://{_quoted(state)}/counters.db")
     values.setdefault("sink", f"sqlite://{_quoted(state)}/history.db")
-    values["source"] = values.get("source") or socket.gethostname()
+    values["source"] = values.get("source") or os.uname().nodename
     if not values.get("archive"):
         # A journal in the state folder is a queue; an archive of the owner's is kept until they say otherwise.
         values.setdefault("keep", 2 * _UNITS["d"])
@@ -142,6 +140,8 @@ def _quoted(path: Path) -> str:
 
 def _known(name: str, names: frozenset[str], where: str) -> None:
     if name not in names:
+        import difflib
+
         near = difflib.get_close_matches(name, sorted(names), 3, 0.5)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(names))}"
         raise SettingsError(f"{where}: unknown setting {name!r}; {hint}")

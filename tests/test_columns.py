@@ -7,8 +7,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelog.errors import LineError
-from pipelog.parsing import LogFormat, clf_time, split_request, text
+from pipelog.parsing.clf import clf_time, split_request, text
 from pipelog.parsing.columns import Columns, Raw
+from pipelog.parsing.logformat import LogFormat
 
 GOOD = b'192.0.2.7 - - [22/Nov/2026:10:11:12 +0000] "GET /a HTTP/1.1" 200 5 "-" "Mozilla/5.0"'
 FORMATS = [

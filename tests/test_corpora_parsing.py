@@ -16,7 +16,9 @@ from typing import Any
 import pytest
 
 from pipelog.errors import FormatError, LineError
-from pipelog.parsing import Columns, LogFormat, clf_time, parse_clf_time, split_request, text
+from pipelog.parsing.clf import clf_time, parse_clf_time, split_request, text
+from pipelog.parsing.columns import Columns
+from pipelog.parsing.logformat import LogFormat
 from pipelog.parsing.times import time_format
 
 DATA = Path(__file__).resolve().parents[1] / ".." / "shared" / "data"

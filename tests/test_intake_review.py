@@ -22,8 +22,8 @@ from pipelog.intake.follower import Follower
 from pipelog.intake.journal import JournalReader, Manifest, Position, files_of_days
 from pipelog.intake.plan import Plan
 from pipelog.intake.retention import remove_counted
-from pipelog.intake.run import open_standard_descriptors, prepare_state
-from pipelog.intake.supervisor import supervise
+from pipelog.intake.run import prepare_state
+from pipelog.intake.supervisor import open_standard_descriptors, supervise
 from pipelog.intake.suspicion import Suspicion
 from pipelog.intake.worker import Intake
 from pipelog.intake.writer import Writer

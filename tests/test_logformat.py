@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipelog.errors import FormatError, LineError
 from pipelog.model import Record
-from pipelog.parsing import NICKNAMES, LogFormat
+from pipelog.parsing.logformat import NICKNAMES, LogFormat
 
 LINE = rb'192.0.2.7 - bob [22/Nov/2026:10:11:12 +0100] "GET /a?b HTTP/1.1" 200 5 "https://x.example/" "Mozilla \"x\""'
 TIME = datetime(2026, 11, 22, 10, 11, 12, tzinfo=timezone(timedelta(hours=1)))

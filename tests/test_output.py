@@ -16,7 +16,7 @@ from cli_helpers import PIPELOG, environment, line, pipelog
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelog.cli.output import printable
+from pipelog.printable import printable
 
 EVIL = ["/\x1b[31mred\x07", "/\u202egpj.exe", "/\x9b2J", "/tab\there", "=cmd|' /C calc'!A1", "+1", "-1", "@x"]
 RESOLVER = """

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from pipelog.errors import FormatError, LineError
-from pipelog.parsing import LogFormat
+from pipelog.parsing.logformat import LogFormat
 
 FORMATS = (
     "combined",

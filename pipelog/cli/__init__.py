@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelog.intake.supervisor import Progress
 
 COMMANDS = {
     "count": "count log lines from standard input, as httpd's logger (what no command means)",
@@ -33,20 +38,32 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if command not in COMMANDS:
         return _unknown(command)
     if command == "count":
-        from pipelog.intake.supervisor import hold_signals
+        from pipelog.intake.supervisor import hold_signals, open_standard_descriptors, supervise
 
         hold_signals()
+        open_standard_descriptors()
+        return supervise(partial(_count, given))
+    return _run(command, given)
+
+
+def _count(arguments: Sequence[str], progress: Progress) -> int:
+    from pipelog.cli import count
+
+    return count.run(arguments, progress)
+
+
+def _run(command: str, arguments: Sequence[str]) -> int:
     from importlib import import_module
 
     from pipelog.errors import PipelogError
 
     try:
-        code: int = import_module(f"pipelog.cli.{command}").run(given)
+        code: int = import_module(f"pipelog.cli.{command}").run(arguments)
         if sys.stdout:
             sys.stdout.flush()
         return code
     except PipelogError as error:
-        from pipelog.cli.output import printable
+        from pipelog.printable import printable
 
         print(f"pipelog: {printable(' '.join(str(error).split()))}", file=sys.stderr)
         return 1
@@ -55,7 +72,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout = None
         return 0
     except OSError as error:
-        from pipelog.cli.output import printable
+        from pipelog.printable import printable
 
         where = f"{error.filename}: " if error.filename else ""
         print(f"pipelog: {printable(f'{where}{error.strerror or error}')}", file=sys.stderr)
@@ -79,7 +96,7 @@ def _help() -> int:
 def _unknown(command: str) -> int:
     import difflib
 
-    from pipelog.cli.output import printable
+    from pipelog.printable import printable
 
     near = difflib.get_close_matches(command, COMMANDS, 1)
     hint = f"did you mean {near[0]}?" if near else f"commands are: {', '.join(COMMANDS)}"

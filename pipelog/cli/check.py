@@ -11,7 +11,6 @@ from itertools import islice
 from pipelog import plugins
 from pipelog.cli.httpd import pitfalls
 from pipelog.cli.options import parser, settings_of
-from pipelog.cli.output import printable
 from pipelog.config import Settings
 from pipelog.counting.tally import tells_agent
 from pipelog.counting.views import Judge
@@ -22,6 +21,7 @@ from pipelog.locators import Location
 from pipelog.parsing.chunks import LineBuffer, whole_lines
 from pipelog.parsing.logfiles import open_log
 from pipelog.parsing.logformat import LogFormat
+from pipelog.printable import printable
 
 SAMPLE = 10
 READ = 10_000

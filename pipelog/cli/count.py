@@ -1,8 +1,9 @@
-"""`pipelog count`: httpd's logger."""
+"""`pipelog count`: httpd's logger. All of it runs in the supervisor's child."""
 
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 
 from pipelog.backends.base import CounterBackend
@@ -11,12 +12,12 @@ from pipelog.config import Settings
 from pipelog.errors import PipelogError
 from pipelog.intake.messages import say
 from pipelog.intake.plan import Plan
-from pipelog.intake.run import drain, throw_away
-from pipelog.intake.run import run as run_intake
+from pipelog.intake.run import drain, throw_away, work
+from pipelog.intake.supervisor import Progress
 
 
-def run(arguments: Sequence[str]) -> int:
-    """Count standard input to its end."""
+def run(arguments: Sequence[str], progress: Progress) -> int:
+    """Count standard input to its end; 0, or the code of a refusal (then a pipe's lines were thrown away)."""
     made = parser(
         "count",
         "Read log lines on standard input to its end, keep them in dated files and count them.",
@@ -28,13 +29,14 @@ def run(arguments: Sequence[str]) -> int:
     except SystemExit as usage:
         if usage.code:
             drain()
-        raise
+        sys.stdout.flush()
+        return int(usage.code or 0)
     except PipelogError as error:
         return throw_away(error)
     plan = plan_of(settings)
     if os.isatty(0):
         say("reading log lines from this terminal; Ctrl-D ends")
-    return run_intake(plan, user=settings.user, group=settings.group)
+    return work(plan, progress, user=settings.user, group=settings.group)
 
 
 def plan_of(settings: Settings) -> Plan:

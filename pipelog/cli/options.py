@@ -9,9 +9,9 @@ from datetime import date, timedelta
 from typing import NoReturn
 
 from pipelog import config
-from pipelog.cli.output import printable
 from pipelog.config import Settings
 from pipelog.errors import SettingsError
+from pipelog.printable import printable
 
 _AGO = re.compile(r"-(\d{1,5})d")
 _MONTH = re.compile(r"(\d{4})-(\d{2})")

@@ -8,12 +8,8 @@ import sys
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from pipelog.printable import printable
 from pipelog.sinks.csvfile import defuse
-
-
-def printable(text: str) -> str:
-    """Text as it may reach a terminal: no control, no bidirectional mark, no undecodable byte gets there raw."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], how: str | None) -> None:

@@ -8,10 +8,10 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipelog.cli.options import parser, settings_of
-from pipelog.cli.output import printable
 from pipelog.config import Settings
 from pipelog.intake.journal import behind
 from pipelog.intake.status import alive, read_status
+from pipelog.printable import printable
 
 # name -> (Prometheus type, what it is); see prometheus.io/docs/instrumenting/exposition_formats, "Text-based format".
 METRICS = {

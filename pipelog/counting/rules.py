@@ -6,9 +6,12 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime
-from zoneinfo import ZoneInfo
+from typing import TYPE_CHECKING
 
 from pipelog.errors import SettingsError
+
+if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
 
 OTHER = "(other)"
 """Where counts go that a cap keeps from having a name of their own."""
@@ -59,8 +62,12 @@ class Rules:
 
     def zone(self) -> ZoneInfo | None:
         """The configured zone; SettingsError where there is no such one."""
+        if not self.timezone:
+            return None
+        from zoneinfo import ZoneInfo  # the logger, which starts in a hurry, mostly needs none
+
         try:
-            return ZoneInfo(self.timezone) if self.timezone else None
+            return ZoneInfo(self.timezone)
         except (KeyError, ValueError, OSError) as error:
             raise SettingsError(f"timezone {self.timezone!r} is unknown; give a name such as Europe/Berlin") from error
 

@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import secrets
 import time
 from collections.abc import Iterable, Iterator
 from datetime import date, datetime, timedelta
@@ -87,7 +86,7 @@ class Manifest:
         self.refresh()
         # The time as it is read again, so that this is the very segment that `current` gives from now on.
         segment = Segment(self.segments[-1].number + 1 if self.segments else 1, path, start, round(now, 3))
-        written = _lines([segment], "" if self.journal else secrets.token_hex(8))
+        written = _lines([segment], "" if self.journal else os.urandom(8).hex())
         fd = os.open(self.path, os.O_RDWR | os.O_CREAT, FILE_MODE)
         try:
             size = os.fstat(fd).st_size

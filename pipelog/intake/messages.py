@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import time
 
+from pipelog.printable import printable
+
 EVERY = 60.0
 """Seconds between two messages of one kind."""
 
@@ -18,8 +20,7 @@ def say(text: str, kind: str = "") -> None:
         if now - _last.get(kind, -EVERY) < EVERY:
             return
         _last[kind] = now
-    line = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
     try:
-        os.write(2, f"pipelog[{os.getpid()}]: {line}\n".encode("utf-8", "backslashreplace"))
+        os.write(2, f"pipelog[{os.getpid()}]: {printable(text)}\n".encode("utf-8", "backslashreplace"))
     except OSError:
         pass  # an error log that cannot be written must not stop the counting

@@ -1,16 +1,14 @@
 """The supervisor: keeps a worker at the pipe, whatever happens to workers.
 
 It holds standard input open and never reads it, so that what a dead worker left in the pipe reaches the next one. It
-stays small: what is heavy is imported by the worker, after the pipe is being read.
+stays small: it forks at once, and everything else (settings, state folder, counting) is its child's.
 """
 
 from __future__ import annotations
 
 import mmap
 import os
-import select
 import signal
-import struct
 import time
 from collections.abc import Callable
 
@@ -19,46 +17,73 @@ from pipelog.intake.messages import say
 SIGNALS = frozenset((signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD))
 MOST_DELAY = 1.0
 """Seconds; how long a worker that moves nothing is left dead at the most."""
+BECOME = signal.SIGUSR1
+"""A worker's word that it is about to give up its rights, and that the supervisor is to do so too."""
 CANNOT_BOOT = 78  # EX_CONFIG of sysexits.h
 TRIES_AFTER_END = 5
 """Workers that may die, one after the other and moving nothing, when the input has ended."""
 
-_CELL = struct.Struct("!QBQ")
+REFUSED = (1, 2)
+"""Codes of a worker that said why it cannot run, and read a pipe to its end: the next would do the same."""
+
+_BYTES, _BEGUN, _ENDED, _RESTARTS, _UID, _GID = range(6)
 
 
 class Progress:
-    """Shared memory of supervisor and worker: bytes moved by this worker, whether it has seen the input's end, and how
-    many workers there were before it."""
+    """Shared memory of supervisor and workers: what a worker that dies leaves to the next one."""
 
     def __init__(self) -> None:
-        self._memory = mmap.mmap(-1, mmap.PAGESIZE)
+        self.supervisor = os.getpid()
+        self._cells = memoryview(mmap.mmap(-1, mmap.PAGESIZE)).cast("q")
+        self._cells[_UID] = self._cells[_GID] = -1
 
     def restarted(self) -> None:
-        """For a new worker after another."""
-        _CELL.pack_into(self._memory, 0, 0, self.ended, self.restarts + 1)
+        """A worker has died, and the next one comes."""
+        self._cells[_BYTES] = 0
+        self._cells[_RESTARTS] += 1
+
+    def begin(self) -> None:
+        """There is a first byte."""
+        self._cells[_BEGUN] = True
 
     def moved(self, total: int) -> None:
         """The worker has moved so many bytes."""
-        _CELL.pack_into(self._memory, 0, total, self.ended, self.restarts)
+        self._cells[_BYTES] = total
 
     def end(self) -> None:
         """The worker has seen the input's end."""
-        _CELL.pack_into(self._memory, 0, self.bytes, True, self.restarts)
+        self._cells[_ENDED] = True
+
+    def become(self, uid: int, gid: int) -> None:
+        """The supervisor is to be this user, as the worker is about to."""
+        self._cells[_UID], self._cells[_GID] = uid, gid
+        if os.getppid() == self.supervisor:
+            os.kill(self.supervisor, BECOME)
 
     @property
     def bytes(self) -> int:
         """Moved by the latest worker."""
-        return int(_CELL.unpack_from(self._memory)[0])
+        return self._cells[_BYTES]
+
+    @property
+    def begun(self) -> bool:
+        """Whether any worker has seen a first byte."""
+        return bool(self._cells[_BEGUN])
 
     @property
     def ended(self) -> bool:
         """Whether any worker has seen the input's end."""
-        return bool(_CELL.unpack_from(self._memory)[1])
+        return bool(self._cells[_ENDED])
 
     @property
     def restarts(self) -> int:
         """Workers that died before this one."""
-        return int(_CELL.unpack_from(self._memory)[2])
+        return self._cells[_RESTARTS]
+
+    @property
+    def identity(self) -> tuple[int, int]:
+        """uid and gid to be had; -1 for as it is."""
+        return self._cells[_UID], self._cells[_GID]
 
 
 def hold_signals() -> None:
@@ -72,20 +97,11 @@ def hold_signals() -> None:
     )  # where it is inherited as ignored, a child's end cannot be waited for
 
 
-def first_byte(source: int = 0) -> bool:
-    """Wait until there is something to read; False at the input's end.
-
-    httpd starts each logger twice and ends the first at once: before there is a line, nothing is made on disk.
-    """
-    poll = select.poll()
-    poll.register(source, select.POLLIN)
-    while True:
-        events = poll.poll(1000)
-        if events:
-            return bool(events[0][1] & select.POLLIN)
-        pending = signal.sigpending()
-        if signal.SIGINT in pending and os.isatty(source):
-            return False
+def open_standard_descriptors() -> None:
+    """Put /dev/null where 0, 1 or 2 is closed: else a file of ours could become 2, and messages be written into it."""
+    while (fd := os.open(os.devnull, os.O_RDWR)) <= 2:
+        os.set_inheritable(fd, True)
+    os.close(fd)
 
 
 def supervise(
@@ -97,7 +113,7 @@ def supervise(
     """Run `work` in a child until one ends with 0, which means that it saw the input's end and all is counted.
 
     Any other death starts the next at once; only a worker that had moved no bytes makes the next one wait, up to
-    `MOST_DELAY`. Returns the exit code.
+    `MOST_DELAY`. Returns the exit code, which is the worker's where it refused to run.
     """
     progress = Progress()
     idle_deaths = 0
@@ -105,10 +121,10 @@ def supervise(
         pid = fork()
         if pid == 0:
             _be_worker(work, progress)
-        status = _wait(pid)
+        status = _wait(pid, progress)
         code = os.waitstatus_to_exitcode(status)
-        if code == 0:
-            return 0
+        if code == 0 or code in REFUSED:
+            return code
         idle_deaths = 0 if progress.bytes else idle_deaths + 1
         if progress.ended and (code == CANNOT_BOOT or idle_deaths > TRIES_AFTER_END):
             return 1
@@ -129,8 +145,8 @@ def _be_worker(work: Callable[[Progress], int], progress: Progress) -> None:
         os._exit(code)
 
 
-def _wait(pid: int) -> int:
-    """Until this child is dead: its wait status. TERM is passed on to it; the rest is for nobody."""
+def _wait(pid: int, progress: Progress) -> int:
+    """Until this child is dead: its wait status. TERM is passed on to it, USR1 may be its own word."""
     while True:
         found, status = os.waitpid(pid, os.WNOHANG)
         if found == pid:
@@ -141,3 +157,7 @@ def _wait(pid: int) -> int:
                 os.kill(pid, signal.SIGTERM)
             except ProcessLookupError:
                 pass
+        elif number == BECOME and progress.identity != (-1, -1):
+            from pipelog.intake.privileges import become
+
+            become(*progress.identity)
