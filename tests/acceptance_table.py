@@ -16,7 +16,7 @@ from acceptance_result import Result, run
 from acceptance_scenarios import SCENARIOS
 from acceptance_site import Site, logger_command
 
-from pipelog.intake.journal import Manifest, Position, behind
+from pipelog.intake.journal import Position, behind
 from pipelog.intake.status import read_status
 from pipelog.testing import servers
 from pipelog.testing.servers import eventually
@@ -176,10 +176,8 @@ def _start(state: Path) -> float:
 
 def _counted(site: Site) -> bool:
     """Whether the store has all that stands in the journal, which has all that stands in the plain file."""
-    status, manifest = read_status(site.kept), Manifest(site.kept)
-    manifest.refresh()
-    held = behind(manifest, Position(0, 0))
-    return status is not None and held == site.plain.stat().st_size > 0 and not behind(manifest, status.position)
+    status, held = read_status(site.kept), behind(site.kept, Position(0, 0))
+    return status is not None and held == site.plain.stat().st_size > 0 and not behind(site.kept, status.position)
 
 
 def _lines(site: Site) -> int:

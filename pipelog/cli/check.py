@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
 from itertools import islice
 
 from pipelog import plugins
+from pipelog.cli import folders
 from pipelog.cli.httpd import pitfalls
 from pipelog.cli.options import parser, settings_of
 from pipelog.config import Settings
 from pipelog.counting.tally import tells_agent
 from pipelog.counting.views import Judge
 from pipelog.errors import LineError, PipelogError
-from pipelog.intake.journal import behind, template_root
+from pipelog.intake.journal import behind
 from pipelog.intake.status import alive, read_status
 from pipelog.locators import Location
 from pipelog.parsing.chunks import LineBuffer, whole_lines
@@ -45,7 +45,7 @@ def run(arguments: Sequence[str]) -> int:
     for title, findings in (
         ("settings", _settings(settings)),
         ("stores", _stores(settings)),
-        ("folders", _folders(settings)),
+        ("folders", folders.findings(settings)),
         ("intake", _intake(settings)),
         ("format", _format(settings)),
         ("log", _log(settings, options.log) if options.log else iter(())),
@@ -95,21 +95,6 @@ def _stores(settings: Settings) -> Iterator[Finding]:
         yield "FAIL", f"sink: {error}"
 
 
-def _folders(settings: Settings) -> Iterator[Finding]:
-    for name, folder in (("state", settings.state), ("archive", template_root(settings.archive))):
-        there = folder
-        while not there.exists():
-            there = there.parent
-        if not there.is_dir():
-            yield "FAIL", f"{name} {folder}: {there} is no folder"
-        elif not os.access(there, os.W_OK | os.X_OK):
-            yield "FAIL", f"{name} {folder}: this user may not write to {there}"
-        elif there == folder and folder.stat().st_mode & 0o002:
-            yield "FAIL", f"{name} {folder}: anyone may write to it; chmod o-w"
-        else:
-            yield "ok", f"{name} {folder} {'is writable' if there == folder else 'can be made'}"
-
-
 def _intake(settings: Settings) -> Iterator[Finding]:
     status = read_status(settings.state)
     if status is None:
@@ -131,7 +116,8 @@ def _intake(settings: Settings) -> Iterator[Finding]:
     quarantine = settings.state / "quarantine"
     if quarantine.is_dir() and (files := sorted(quarantine.iterdir())):
         yield "warn", f"{len(files)} lines ended three workers and are put aside in {quarantine}"
-        yield "", "look at them, and mend the resolver or take a newer pipelog before the day is rolled up"
+        yield "", "to count them: mend what fails (a resolver?), move the files away, restart httpd gracefully, then"
+        yield "", "`pipelog replay` counts today again; the rollup of a day counts them in any case"
 
 
 def _format(settings: Settings) -> Iterator[Finding]:

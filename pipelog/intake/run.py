@@ -12,6 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelog.errors import IntakeError
+from pipelog.intake.filesystems import is_read_only, network_type
 from pipelog.intake.follower import Follower
 from pipelog.intake.journal import FOLDER_MODE
 from pipelog.intake.messages import say
@@ -35,6 +36,8 @@ def work(plan: Plan, progress: Progress, *, user: str = "", group: str = "") -> 
         prepare_state(plan.state, user, group, before=progress.become)
     except OSError as error:
         return throw_away(error)
+    if kind := network_type(plan.state):
+        say(f"{plan.state} is on a network file system ({kind}); use a local disk: locks and speed")
     writer = Writer(plan.state, plan.archive, symlink=plan.symlink, clock=plan.clock)
     follower = Follower(plan._replace(restarts=progress.restarts))
     intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=progress.supervisor)
@@ -108,5 +111,7 @@ def prepare_state(
     until = time.monotonic() + PATIENCE
     while not os.access(state, os.W_OK | os.X_OK) and time.monotonic() < until and ids:
         time.sleep(0.05)  # another logger has just made it, and is about to give it away
+    if is_read_only(state):
+        raise IntakeError(f"{state} is on a read-only file system; give --state another")
     if not os.access(state, os.W_OK | os.X_OK):
         raise IntakeError(f"{state} cannot be written by this user; give --state another, or the user the folder")

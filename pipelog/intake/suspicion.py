@@ -49,7 +49,7 @@ class Suspicion:
                 self._careful = self._at
             self._write()
         # Those put aside are known by their files: between two commits there may be several, and each restart reads
-        # all of them again.
+        # all of them again. A file that was moved away sets its line free.
         self._aside = {path.name for path in self._folder.glob("*")}
 
     def careful(self, start: Position, end: Position) -> bool:
@@ -59,7 +59,7 @@ class Suspicion:
     def begin(self, start: Position, end: Position) -> bool:
         """Mark the lines from `start` to `end` as being counted; False when they must not be: they killed thrice."""
         self._at = start, end
-        if self._name in self._aside or (self._at == self._suspect and self._deaths >= DEATHS):
+        if self._is_aside() or (self._at == self._suspect and self._deaths >= DEATHS):
             return False
         self._busy = True
         self._write()
@@ -78,7 +78,11 @@ class Suspicion:
         with open(fd, "wb") as file:
             file.write(line)
         self._aside.add(path.name)
+        self._suspect, self._deaths = (_NOWHERE, _NOWHERE), 0
         return path
+
+    def _is_aside(self) -> bool:
+        return self._name in self._aside and (self._folder / self._name).exists()
 
     @property
     def _name(self) -> str:

@@ -38,6 +38,7 @@ LET_GO = 2.0
 STEP = 60.0
 """Seconds; a clock so far behind the begin of the segment in use has been set back."""
 _ALL = 1 << 30
+_F_GETPIPE_SZ = getattr(fcntl, "F_GETPIPE_SZ", 1032)
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", 1031)
 
 _RECORD = struct.Struct("!4sQQQ")
@@ -73,11 +74,11 @@ class Writer:
         self._source = source
         self._clock = clock
         self._manifest = Manifest(state)
-        self._lock = -1
+        self._lock_path = str(state / "writer.lock")
+        self._lock = self._lock_inode = -1
         info = os.fstat(source)
         self._pipe = (info.st_dev << 40 ^ info.st_ino) & (1 << 63) - 1
-        self._pid = os.getpid()
-        self._born = time.time_ns()
+        self._mine = Record(self._pipe, os.getpid(), time.time_ns())
         self._segment: Segment | None = None
         self._fd = -1
         self._named = (-1, "")
@@ -85,6 +86,10 @@ class Writer:
         self._successor = 0
         with contextlib.suppress(OSError):  # not a pipe, or over the user's limit
             fcntl.fcntl(source, _F_SETPIPE_SZ, PIPE_SIZE)
+        try:
+            self.pipe_size = fcntl.fcntl(source, _F_GETPIPE_SZ)
+        except OSError:
+            self.pipe_size = 0
 
     def close(self) -> None:
         """Let go of the files."""
@@ -97,7 +102,8 @@ class Writer:
 
     def splice(self) -> int | Turn:
         """Move what the pipe holds: the number of bytes, or why there were none. OSError where the disk refuses."""
-        with self._locked() as record:
+        record = self._take_lock()
+        try:
             if not self._may_write(record):
                 return Turn.HALF
             end = self._settle(record)
@@ -112,6 +118,8 @@ class Writer:
                     return Turn.NO_PIPE
                 raise
             return moved or Turn.END
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def append(self, lines: bytes) -> int | Turn:
         """Write bytes that were read: for input that cannot be spliced. Short when the disk is full."""
@@ -153,36 +161,47 @@ class Writer:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Record]:
-        self._take_lock()
+        record = self._take_lock()
+        try:
+            yield record
+        finally:
+            fcntl.flock(self._lock, fcntl.LOCK_UN)
+
+    def _take_lock(self) -> Record:
+        """Lock the file that stands at the lock's path now (a state folder may be removed under way), and go to the
+        segment in use.
+
+        Few system calls: at each of them the counting thread may take the interpreter, and keep it for half a
+        millisecond. Where nobody else has written since, nobody has changed the segment; once a second all the same.
+        """
+        while True:
+            if self._lock < 0:
+                os.makedirs(self._state, FOLDER_MODE, exist_ok=True)
+                self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+                self._lock_inode = os.fstat(self._lock).st_ino
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                if os.stat(self._lock_path).st_ino == self._lock_inode:
+                    break
+            except FileNotFoundError:
+                pass
+            os.close(self._lock)
+            self._lock = -1
         try:
             raw = os.pread(self._lock, _RECORD.size, 0)
             record = Record()
             if len(raw) == _RECORD.size and raw.startswith(_MAGIC):
                 record = Record(*_RECORD.unpack(raw)[1:])
-            if record.pipe == self._pipe and record.born > self._born:
-                self._successor = record.pid
-            self._manifest.refresh()
-            if self._manifest.current() != self._segment:
-                self._enter(self._manifest.current())
-            yield record
-        finally:
+            if record != self._mine or int(self._clock()) != self._named[0]:
+                if record.pipe == self._pipe and record.born > self._mine.born:
+                    self._successor = record.pid
+                self._manifest.refresh()
+                if self._manifest.current() != self._segment:
+                    self._enter(self._manifest.current())
+            return record
+        except BaseException:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _take_lock(self) -> None:
-        """Lock the file that stands at the lock's path now: a state folder may be removed under way."""
-        path = self._state / "writer.lock"
-        while True:
-            if self._lock < 0:
-                os.makedirs(self._state, FOLDER_MODE, exist_ok=True)
-                self._lock = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            try:
-                if os.stat(path).st_ino == os.fstat(self._lock).st_ino:
-                    return
-            except FileNotFoundError:
-                pass
-            os.close(self._lock)
-            self._lock = -1
+            raise
 
     def _enter(self, segment: Segment | None) -> None:
         """Go to the segment that another writer is at."""
@@ -214,7 +233,7 @@ class Writer:
 
     def _may_write(self, record: Record) -> bool:
         """Whether the file ends at a line's end, or inside a line of this input. Waited too long: end the line."""
-        if self._fd < 0 or not self._half() or record.pipe == self._pipe:
+        if self._fd < 0 or record.pipe == self._pipe or not self._half():
             self._half_since = None
             return True
         now = time.monotonic()
@@ -227,25 +246,32 @@ class Writer:
         return True
 
     def _settle(self, record: Record) -> int:
-        """Choose the segment, note who writes, and return the offset to write at."""
+        """Note who writes, choose the segment (in this order: others look for a new one only where another has
+        written), and return the offset to write at."""
+        if record != self._mine:
+            os.pwrite(self._lock, _RECORD.pack(_MAGIC, *self._mine), 0)
         now = self._clock()
-        if int(now) != self._named[0]:
-            self._named = int(now), segment_name(self._template, now)
-        path = self._named[1]
-        if self._segment is None or self._vanished() or (self._is_over(path, now) and not self._half()):
-            self._begin(path, now)
-        assert self._segment is not None
-        mine = Record(self._pipe, self._pid, self._born)
-        if mine != record:
-            os.pwrite(self._lock, _RECORD.pack(_MAGIC, *mine), 0)
+        second, path = self._named
+        moved = False
+        if int(now) != second:
+            path = segment_name(self._template, now)
+            self._named = int(now), path
+            moved = self._moved()
+        if self._segment is not None and not moved:
+            info = os.fstat(self._fd)
+            if info.st_nlink and not (self._is_over(path, now) and not self._half()):
+                return info.st_size
+        self._begin(path, now)
         return os.fstat(self._fd).st_size
 
     def _is_over(self, path: str, now: float) -> bool:
         assert self._segment is not None
         return path != self._segment.path or now < self._segment.time - STEP
 
-    def _vanished(self) -> bool:
-        assert self._segment is not None
+    def _moved(self) -> bool:
+        """Whether the file in use is no longer the one at its path: looked at once a second."""
+        if self._segment is None:
+            return False
         try:
             return os.stat(self._segment.path).st_ino != os.fstat(self._fd).st_ino
         except FileNotFoundError:

@@ -341,6 +341,12 @@ def test_a_line_that_kills_its_worker_is_put_aside_and_the_rest_goes_on(state: P
     assert logger.status().totals["quarantined"] == 1
     assert "put aside" in logger.said()
     logger.clean()
+    # As `pipelog check` tells: mend it, move the file away, replay.
+    (tmp_path / "deadly.py").write_text("def resolve(path):\n    return path\n")
+    aside.rename(tmp_path / "aside.log")
+    command = [sys.executable, "-m", "pipelog", "replay", "--state", str(state)]
+    subprocess.run(command, env={**os.environ, **env}, check=True, timeout=30)
+    assert counted(state) == Counter([*before, "/poison/", *after])
 
 
 # -- settings ----------------------------------------------------------------------------------------------------
@@ -453,6 +459,26 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         servers.missing("mounting a small file system needs root")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
+
+
+def test_a_read_only_disk_is_said_and_httpd_goes_on(small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    logger = Logger(small_disk)
+    logger.send(lines(["/a/"] * 2_000))
+    assert logger.end() == 1
+    assert logger.said().count("\n") == 1
+    assert "Read-only file system; give --state another" in logger.said()
+    logger.clean()
+
+
+def test_an_archive_on_a_read_only_disk_is_counted_without_it(state: Path, small_disk: Path) -> None:
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    logger = Logger(state, "--archive", str(small_disk / "%Y-%m-%d.log"))
+    logger.send(lines(["/a/"] * 2_000))
+    eventually(lambda: counted(state) == {"/a/": 2_000}, "the lines are counted from memory")
+    assert "Read-only file system: counting without it" in logger.said()
+    assert logger.end() == 0
+    logger.clean()
 
 
 def test_a_full_disk_stops_neither_httpd_nor_the_counting(state: Path, small_disk: Path) -> None:
