@@ -67,6 +67,8 @@ _TOP: dict[str, Callable[[str], Any]] = {
     "prefix": str,
 }
 _RULES = {rule.name: rule for rule in fields(Rules)}
+#: tables within [counting] -> their settings, which in flags and the environment have the table's name before theirs
+_TABLES = {"site_search": frozenset({"path", "parameter"})}
 NAMES = frozenset(_TOP) | frozenset(_RULES)
 
 
@@ -115,6 +117,8 @@ def _completed(values: dict[str, Any], rules: Rules, origins: dict[str, str]) ->
     for name in ("archive", "symlink"):
         if values.get(name):
             values[name] = os.path.abspath(values[name])
+    if rules.referrer_spam_file:
+        rules = replace(rules, referrer_spam_file=os.path.abspath(rules.referrer_spam_file))
     settings = Settings(counting=rules, origins=origins, **values)
     if settings.flush <= 0:
         raise SettingsError(f"flush {settings.flush:g}: give a time above 0, such as 0.5")
@@ -166,8 +170,15 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
             raise SettingsError(f"{path}: {name} stands in the table [counting]")
         _known(name, frozenset(_TOP) | {"counting"}, str(path))
         given[name] = value, str(path)
+    for table, names in _TABLES.items():
+        inner = counting.pop(table, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{path}: {table} is a table; write [counting.{table}]")
+        for name, value in inner.items():
+            _known(name, names, f"{path} [counting.{table}]")
+            given[f"{table}_{name}"] = value, str(path)
     for name, value in counting.items():
-        _known(name, frozenset(_RULES), f"{path} [counting]")
+        _known(name, frozenset(_RULES) | frozenset(_TABLES), f"{path} [counting]")
         given[name] = value, str(path)
     return given
 

@@ -124,6 +124,9 @@ def test_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
         ({}, {}, "countng = 5", "{file}", "did you mean counting?"),
         ({}, {}, "[counting]\nmethds = ['GET']", r"{file} [counting]", "did you mean methods"),
         ({}, {}, "[counting]\nstate = '/x'", r"{file} [counting]", "'state'"),
+        ({}, {}, "[counting]\nsite_serch = {}", r"{file} [counting]", "did you mean site_search"),
+        ({}, {}, "[counting.site_search]\npth = '/s'", r"{file} [counting.site_search]", "did you mean path?"),
+        ({"search_path": "x"}, {}, "", "--search-path", "did you mean site_search_path"),
         ({}, {"PIPELOG_ZZZ": "x"}, "", "PIPELOG_ZZZ", "known are: archive, asset_paths,"),
     ],
 )
@@ -142,6 +145,27 @@ def test_unknown_names_have_neighbours(
 def test_a_rule_beside_the_table_is_told_where_it_belongs(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"max_pages stands in the table \[counting\]"):
         of_file(file, "max_pages = 5")
+
+
+def test_the_search_of_the_site_is_a_table_in_the_file_and_flat_elsewhere(file: Path) -> None:
+    content = "[counting.site_search]\npath = '/search'\nparameter = 's'\n"
+    settings = of_file(file, content, {"PIPELOG_SITE_SEARCH_PARAMETER": "query"})
+    assert (settings.counting.site_search_path, settings.counting.site_search_parameter) == ("/search", "query")
+    assert settings.origins == {
+        "site_search_path": str(file),
+        "site_search_parameter": "PIPELOG_SITE_SEARCH_PARAMETER",
+    }
+    assert of_file(file, "[counting]\nsite_search = {path = '/s'}").counting.site_search_path == "/s"
+    with pytest.raises(SettingsError, match=r"site_search is a table; write \[counting\.site_search\]"):
+        of_file(file, "[counting]\nsite_search = '/search'")
+    with pytest.raises(SettingsError, match="site_search_path is a text, in quotes"):
+        of_file(file, "[counting.site_search]\npath = 5")
+
+
+def test_a_list_of_spammers_is_found_from_every_folder() -> None:
+    relative = load({"referrer_spam_file": "lists/spam.txt"}, environ={}).counting
+    assert relative.referrer_spam_file == os.path.abspath("lists/spam.txt")
+    assert load(environ={}).counting.referrer_spam_file == ""
 
 
 def test_every_setting_is_known() -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import re
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from shared_data import cases, needs_shared
 
-from pipelog.counting.referrers import bare, hostname, source
+from pipelog.counting.referrers import bare, hostname, hosts, hosts_of_file, is_below, source
+from pipelog.counting.rules import Rules
+from pipelog.counting.views import Judge
+from pipelog.errors import SettingsError
 
 
 @pytest.mark.parametrize(
@@ -35,6 +39,20 @@ from pipelog.counting.referrers import bare, hostname, source
         ("https://mail.yahoo.com/", "mail/Yahoo Mail"),
         ("https://mail.yandex.ru/lite", "mail/Yandex Mail"),
         ("https://docs.google.com/document/d/x", "site/docs.google.com"),
+        ("https://www.docs.google.de/", "site/www.docs.google.de"),
+        ("https://scholar.google.fr/", "search/Google Scholar"),
+        ("https://news.google.co.jp/", "site/Google News"),
+        ("https://www.google.cat/", "search/Google"),
+        ("https://WWW.GOOGLE.CO.UK.:443/", "search/Google"),
+        ("https://www.pinterest.com.au/pin/1", "social/Pinterest"),
+        ("https://mail.yahoo.co.jp/", "mail/Yahoo Mail"),
+        ("https://images.yandex.kz/", "search/Yandex"),
+        ("https://disk.yandex.ru/", "site/disk.yandex.ru"),
+        ("https://www.yahoo.com/", "site/www.yahoo.com"),
+        ("https://edgeservices.bing.com/", "ai/Copilot"),
+        ("https://tieba.baidu.com/f?kw=x", "social/Baidu Tieba"),
+        ("https://old.reddit.com/r/x", "social/Reddit"),
+        ("https://example-org.translate.goog/", "site/Google Translate"),
         ("https://images.google.co.uk/imgres?q=x", "search/Google"),
         ("https://search.yahoo.co.jp/search?p=x", "search/Yahoo"),
         ("android-app://com.google.android.googlequicksearchbox/https/www.google.com", "search/Google"),
@@ -45,6 +63,20 @@ from pipelog.counting.referrers import bare, hostname, source
         ("https://example.org/?u=https://www.bing.com/", "site/example.org"),
         ("https://google.example.org/", "site/google.example.org"),
         ("https://mygoogle.de/", "site/mygoogle.de"),
+        ("https://evilgoogle.com/", "site/evilgoogle.com"),
+        ("https://google.com.evil.example/", "site/google.com.evil.example"),
+        ("https://google.co.cc/", "site/google.co.cc"),
+        ("https://www.google.com.xx/", "site/www.google.com.xx"),
+        ("https://google.co.uk.com/", "site/google.co.uk.com"),
+        ("https://google.uk.evil/", "site/google.uk.evil"),
+        ("https://google-de/", "site/google-de"),
+        ("https://google/", "site/google"),
+        ("https://co.uk/", "site/co.uk"),
+        ("https://de/", "site/de"),
+        ("https://x.com.example/", "site/x.com.example"),
+        ("https://ax.com/", "site/ax.com"),
+        ("https://chatgpt.com.example/", "site/chatgpt.com.example"),
+        ("android-app://com.slack.evil/", "site/com.slack.evil"),
         ("https://chat.co/", "site/chat.co"),
         ("https://microsoft.com/", "site/microsoft.com"),
         # any other host is its own name
@@ -119,7 +151,25 @@ def test_bare_hosts_lack_www() -> None:
 
 VALUE = re.compile(r"(?:search|ai|social|mail|site)/[ -~]{1,260}")
 parts = st.sampled_from(
-    ["http://", "//", "android-app://", "www.", "google.", "com", ".", ":", "80", "@", "/", "?", "[", "]", "\\"]
+    [
+        "http://",
+        "//",
+        "android-app://",
+        "www.",
+        "google.",
+        "com",
+        "co.",
+        "uk",
+        ".",
+        ":",
+        "80",
+        "@",
+        "/",
+        "?",
+        "[",
+        "]",
+        "\\",
+    ]
 )
 
 
@@ -139,31 +189,78 @@ def test_no_referrer_takes_long(piece: str) -> None:
     assert time.process_time() - begin < 0.1
 
 
-# What others call by another name.
-SAME = {"twitter": "x", "google images": "google", "google custom search": "google", "yandex images": "yandex"}
-# Places that are no more, or known here by their host alone.
-UNKNOWN = {"google+", "me2day", "infospace"}
+# -- hosts that settings name ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("given", "host"),
+    [
+        ("example.org", "example.org"),
+        ("WWW.Example.ORG", "example.org"),
+        (" example.org:8080 ", "example.org"),
+        ("example.org.", "example.org"),
+        ("[::1]:80", "[::1]"),
+        ("bücher.example", "xn--bcher-kva.example"),
+        ("www.BÜCHER.example:80", "xn--bcher-kva.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+    ],
+)
+def test_hosts_of_settings_are_compared_as_referrers_write_them(given: str, host: str) -> None:
+    assert hosts([given]) == {host}
+
+
+def test_what_is_no_host_is_like_no_referrer() -> None:
+    assert hosts(["", "  ", ":80"]) == frozenset()
+    assert hosts(["ü" * 70]) == {"ü" * 70}
+
+
+def test_below_is_a_matter_of_labels() -> None:
+    own = frozenset({"spam.example", "evil"})
+    assert all(is_below(host, own) for host in ("spam.example", "a.b.spam.example", "x.evil", "evil"))
+    assert not any(
+        is_below(host, own) for host in ("nospam.example", "spam.example.org", "example", "evil.example", "")
+    )
+    assert not is_below("spam.example", frozenset())
+
+
+LIST = """\ufeff# spammers, one a line
+spam.example
+  WWW.Casino.example  # with a reason
+
+bücher.example
+"""
+
+
+def test_a_list_of_hosts(tmp_path: Path) -> None:
+    path = tmp_path / "spam.txt"
+    path.write_text(LIST, "utf-8")
+    assert hosts_of_file(str(path)) == {"spam.example", "casino.example", "xn--bcher-kva.example"}
+
+
+def test_a_list_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(SettingsError, match=r"^referrer_spam_file .*absent: No such file or directory; name a file"):
+        hosts_of_file(str(tmp_path / "absent"))
+    (tmp_path / "latin").write_bytes(b"b\xfccher.example\n")
+    with pytest.raises(SettingsError, match=r"latin is no UTF-8 text; give one host a line"):
+        hosts_of_file(str(tmp_path / "latin"))
+    (tmp_path / "nul").mkdir()
+    with pytest.raises(SettingsError, match="Is a directory"):
+        hosts_of_file(str(tmp_path / "nul"))
 
 
 @needs_shared
-@pytest.mark.parametrize("name", ["segmentio_inbound", "ref_inspector", "real_search_referrers_open"])
-def test_referrers_that_others_have_collected(name: str) -> None:
-    compared = 0
-    for case in cases(name):
-        expect = case["expect"]
-        wanted = str(expect.get("engine") or expect.get("network") or expect.get("source") or "").lower()
-        if wanted and wanted not in UNKNOWN:
-            found = source(case["line"])
-            assert found, case["line"]
-            assert found.name.lower() == SAME.get(wanted, wanted), case["line"]
-            compared += 1
-    assert compared > 4
-
-
-@needs_shared
-def test_hosts_of_spam_are_hosts() -> None:
-    hosts = [case["line"] for case in cases("matomo_referrer_spam")]
-    assert len(hosts) > 2000
-    for host in hosts:
-        found = source(f"http://www.{host}/x")
-        assert found is None if not host.isascii() else found
+def test_a_list_of_thousands_leaves_out_those_and_no_others(tmp_path: Path) -> None:
+    spammers = [case["line"].lower() for case in cases("matomo_referrer_spam")]
+    listed = hosts(spammers)
+    assert len(listed) > 2000
+    path = tmp_path / "spammers.txt"
+    path.write_text("\n".join(spammers), "utf-8")
+    judge = Judge(Rules(referrer_spam_file=str(path), referrer_spam=("more.example",)))
+    without = Judge(Rules())
+    for host in (*spammers, "more.example"):
+        for written in (host, f"www.{host}", f"a.b.{host.upper()}:80"):
+            assert without.referrer(f"http://{written}/x?q=y", "")[0], written
+            assert judge.referrer(f"http://{written}/x?q=y", "") == ("", ""), written
+        for other in (f"{host}.example.net", f"no-{host}"):
+            if not is_below(other, listed):
+                assert judge.referrer(f"http://{other}/", "") == (f"site/{other}", "")

@@ -32,7 +32,7 @@ RULES = Rules(
     referrer_spam=("spam.example",),
     parameters=("id",),
     index_names=("index.html",),
-    search_path="/search",
+    site_search_path="/search",
     timezone="Europe/Berlin",
 )
 

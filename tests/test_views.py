@@ -246,7 +246,7 @@ def test_campaigns(query: str, campaign: str, keyword: str) -> None:
 )
 @pytest.mark.parametrize("path", ["/search", "search"])
 def test_the_search_of_the_site(path: str, target: str, keyword: str) -> None:
-    request = Judge(Rules(search_path=path, search_parameter="s")).request("GET", target)
+    request = Judge(Rules(site_search_path=path, site_search_parameter="s")).request("GET", target)
     assert request.keyword == keyword
 
 
@@ -282,6 +282,11 @@ def test_site(given: str | None, site: str) -> None:
         ("https://www.example.org/b", "", ""),
         ("http://example.org:8080/b", "", ""),
         ("https://shop.example.org/", "site/shop.example.org", ""),
+        ("https://WWW.EXAMPLE.ORG.:443/b", "", ""),
+        ("https://example.org.evil.example/", "site/example.org.evil.example", ""),
+        ("https://notexample.org/", "site/notexample.org", ""),
+        ("https://user@example.org/", "", ""),
+        ("https://www.xn--bcher-kva.example:8443/", "", ""),
         ("https://www.configured.example/", "", ""),
         ("https://configured.example/", "", ""),
         ("https://other.example/", "", ""),
@@ -295,7 +300,9 @@ def test_site(given: str | None, site: str) -> None:
 )
 def test_referrer(referrer: str | None, value: str, words: str) -> None:
     rules = Rules(
-        site="configured.example", own_sites=("WWW.Other.example",), referrer_spam=("Spam.example", "google.spam")
+        site="configured.example",
+        own_sites=("WWW.Other.example", "Bücher.example"),
+        referrer_spam=("Spam.example", "google.spam"),
     )
     assert Judge(rules).referrer(referrer, "www.example.org") == (value, words)
 

@@ -1,100 +1,35 @@
 """Where a view came from: name and medium of a referrer's host, matched by label and never by substring.
 
-A referrer's value in a tally is "medium/Name". Media: search, ai, social, mail, and site for every other host,
-which is its own name.
+A referrer's value in a tally is "medium/Name". Media: search, ai, social, mail, and site for every other host, which
+is its own name unless `sources` has a usual one.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from typing import NamedTuple
+
+from pipelog.counting import sources
+from pipelog.errors import SettingsError
 
 _URL = re.compile(r"(?:https?:)?//([^/?#\\]*)([^#]*)", re.I)
 _APP = re.compile(r"android-app://([A-Za-z0-9._]{1,100})")
 _AUTHORITY = re.compile(r"([a-z0-9_](?:[a-z0-9._-]{0,251}[a-z0-9_])?|\[[0-9a-f:.]{2,45}\])\.?(?::[0-9]{0,5})?")
 
-# host -> (medium, name); a host stands for itself and for everything below it, the longest match wins.
-_HOSTS = {
-    host: (medium, name)
-    for medium, table in {
-        "ai": {
-            "ChatGPT": "chatgpt.com chat.openai.com",
-            "Perplexity": "perplexity.ai",
-            "Claude": "claude.ai",
-            "Gemini": "gemini.google.com bard.google.com",
-            "Copilot": "copilot.microsoft.com copilot.cloud.microsoft",
-            "DeepSeek": "chat.deepseek.com",
-            "Mistral": "chat.mistral.ai",
-            "Grok": "grok.com",
-            "Meta AI": "meta.ai",
-            "You.com": "you.com",
-        },
-        "search": {
-            "Bing": "bing.com",
-            "DuckDuckGo": "duckduckgo.com",
-            "Yahoo": "search.yahoo.com",
-            "Yandex": "yandex.ru yandex.com yandex.by yandex.kz yandex.com.tr ya.ru",
-            "Baidu": "baidu.com",
-            "Ecosia": "ecosia.org",
-            "Qwant": "qwant.com",
-            "Startpage": "startpage.com",
-            "Brave": "search.brave.com",
-            "Kagi": "kagi.com",
-            "Ask": "ask.com",
-            "AOL": "search.aol.com",
-            "Seznam": "search.seznam.cz",
-            "Naver": "search.naver.com",
-            "Sogou": "sogou.com",
-            "Swisscows": "swisscows.com",
-            "Mojeek": "mojeek.com",
-            "Daum": "search.daum.net",
-            "Nate": "search.nate.com",
-        },
-        "social": {
-            "Facebook": "facebook.com fb.me",
-            "Instagram": "instagram.com",
-            "Threads": "threads.net threads.com",
-            "X": "t.co twitter.com x.com",
-            "LinkedIn": "linkedin.com lnkd.in",
-            "Reddit": "reddit.com",
-            "Mastodon": "mastodon.social mastodon.online",
-            "Bluesky": "bsky.app",
-            "YouTube": "youtube.com youtu.be",
-            "Pinterest": "pinterest.com",
-            "Hacker News": "news.ycombinator.com",
-            "TikTok": "tiktok.com",
-            "Telegram": "t.me web.telegram.org",
-            "WhatsApp": "web.whatsapp.com wa.me",
-            "VK": "vk.com",
-            "Xing": "xing.com",
-        },
-        "mail": {
-            "Gmail": "mail.google.com",
-            "Outlook": "outlook.live.com outlook.office.com outlook.office365.com",
-            "Yahoo Mail": "mail.yahoo.com",
-            "Yandex Mail": "mail.yandex.ru mail.yandex.com",
-            "Proton Mail": "mail.proton.me",
-            "GMX": "gmx.net navigator.gmx.net",
-            "Web.de": "web.de",
-        },
-    }.items()
-    for name, hosts in table.items()
-    for host in hosts.split()
-}
-_APPS = {
-    "com.google.android.googlequicksearchbox": ("search", "Google"),
-    "com.google.android.gm": ("mail", "Gmail"),
-    "com.linkedin.android": ("social", "LinkedIn"),
-    "org.telegram.messenger": ("social", "Telegram"),
-    "com.slack": ("social", "Slack"),
-}
-# Country sites of engines whose name stands before a public suffix: google.de, google.co.uk, google.com.br. Google has
-# much under its name that is no search (docs, groups, translate).
-_COUNTRY = re.compile(
-    r"(?:^|\.)(bing|yahoo|yandex)\.(?:com?\.)?[a-z]{2}$"
-    r"|^(?:(?:www|m|images|news|encrypted|cse|ipv[46])\.)?(google)\.(?:com|(?:com?\.)?[a-z]{2})$"
-)
-_ENGINES = {"google": "Google", "bing": "Bing", "yahoo": "Yahoo", "yandex": "Yandex"}
+
+def _by_host(table: dict[str, dict[str, str]]) -> dict[str, tuple[str, str]]:
+    return {
+        host: (medium, name)
+        for medium, names in table.items()
+        for name, hosts in names.items()
+        for host in hosts.split()
+    }
+
+
+_HOSTS = _by_host(sources.HOSTS)
+_APPS = _by_host(sources.APPS)
+_SECOND_LEVELS = {label: frozenset(countries.split()) for label, countries in sources.SECOND_LEVELS.items()}
 
 
 class Source(NamedTuple):
@@ -111,15 +46,19 @@ class Source(NamedTuple):
         return f"{self.medium}/{self.name}"
 
 
+def _as_com(labels: list[str]) -> list[str]:
+    """The .com name of a brand's site in a country: www.google.co.uk, www.google.de -> www.google.com."""
+    registry = labels[-2] if len(labels) > 2 else ""
+    name = labels[: -2 if labels[-1] in _SECOND_LEVELS.get(registry, ()) else -1]
+    return [*name, "com"] if len(labels[-1]) == 2 and name and name[-1] in sources.BRANDS else labels
+
+
 def _named(host: str) -> tuple[str, str]:
-    labels = host.split(".")
+    labels = _as_com(host.split("."))
     for start in range(len(labels)):
-        known = _HOSTS.get(".".join(labels[start:]))
-        if known:
-            return known
-    country = _COUNTRY.search(host)
-    if country:
-        return "search", _ENGINES[country.group(1) or country.group(2)]
+        name = ".".join(labels[start:])
+        if name in _HOSTS and (start == 0 or name not in sources.ALONE):
+            return _HOSTS[name]
     return "site", host
 
 
@@ -134,6 +73,37 @@ def hostname(host: str) -> str:
 def bare(host: str) -> str:
     """A host as sites are compared: as `hostname`, and without "www."."""
     return hostname(host).removeprefix("www.")
+
+
+def hosts(names: Iterable[str]) -> frozenset[str]:
+    """Hosts as settings name them, ready to be compared with `bare` ones; umlauts and the like in their IDNA form."""
+    return frozenset(bare(_ascii(name.strip())) for name in names) - {""}
+
+
+def _ascii(host: str) -> str:
+    try:
+        return host.encode("idna").decode("ascii") if not host.isascii() else host
+    except UnicodeError:  # no host name; it is like no referrer
+        return host
+
+
+def hosts_of_file(path: str) -> frozenset[str]:
+    """The hosts of a list, one a line; what follows a "#" is a comment. Raises `SettingsError`."""
+    try:
+        with open(path, encoding="utf-8-sig") as file:
+            return hosts(line.partition("#")[0] for line in file)
+    except OSError as error:
+        raise SettingsError(
+            f"referrer_spam_file {path}: {error.strerror}; name a file that pipelog can read"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(f"referrer_spam_file {path} is no UTF-8 text; give one host a line") from error
+
+
+def is_below(host: str, hosts: frozenset[str]) -> bool:
+    """Whether a bare host is one of `hosts` or below one."""
+    labels = host.split(".") if hosts else []
+    return any(".".join(labels[start:]) in hosts for start in range(len(labels)))
 
 
 def source(referrer: str | None) -> Source | None:

@@ -46,9 +46,11 @@ class Rules:
     own_sites: tuple[str, ...] = ()
     #: hosts whose referrers are left out
     referrer_spam: tuple[str, ...] = ()
-    #: path and query parameter of the site's own search
-    search_path: str = ""
-    search_parameter: str = "q"
+    #: a file of more of them, one a line
+    referrer_spam_file: str = ""
+    #: path and query parameter of the site's own search; in the file the table [counting.site_search]
+    site_search_path: str = ""
+    site_search_parameter: str = "q"
     #: IANA zone in which a day is a day; "" = as written in the line
     timezone: str = ""
     #: the site of lines whose format does not tell

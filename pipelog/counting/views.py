@@ -38,7 +38,7 @@ NOTHING = Request(None, None, "", "")
 
 
 class Judge:
-    """Applies `Rules` to the parts of a line. Raises `SettingsError` for a zone or resolver that cannot be loaded."""
+    """Applies `Rules` to the parts of a line. `SettingsError` for what cannot be loaded: a zone, a resolver, a list."""
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
@@ -49,9 +49,11 @@ class Judge:
         endings = "|".join(map(re.escape, rules.assets)) or r"(?!)"
         self._asset = re.compile(rf"\.(?:{endings})", re.I)
         self._asset_paths = frozenset(rules.asset_paths)
-        self._own = frozenset(map(referrers.bare, (rules.site, *rules.own_sites))) - {""}
-        self._spam = frozenset(map(referrers.bare, rules.referrer_spam))
-        self._search_path = path_of("/" + rules.search_path) if rules.search_path else None
+        self._own = referrers.hosts((rules.site, *rules.own_sites))
+        self._spam = referrers.hosts(rules.referrer_spam)
+        if rules.referrer_spam_file:
+            self._spam |= referrers.hosts_of_file(rules.referrer_spam_file)
+        self._search_path = path_of("/" + rules.site_search_path) if rules.site_search_path else None
         self._prefetch = tuple(word.lower() for word in rules.prefetch if word)
 
     def stamp(self, time: datetime) -> tuple[date, str]:
@@ -90,7 +92,7 @@ class Judge:
                 campaign = "/".join(part.replace("/", "%2F") or "-" for part in parts)
             keyword = keywords.tidy(given.get("utm_term", ""))
             if not keyword and path == self._search_path:
-                keyword = keywords.tidy(given.get(self.rules.search_parameter, ""))
+                keyword = keywords.tidy(given.get(self.rules.site_search_parameter, ""))
         return Request(page, page, campaign, keyword)
 
     def bot(self, agent: str | None) -> str | None:
@@ -116,13 +118,9 @@ class Judge:
         if not found:
             return "", ""
         host = referrers.bare(found.host)
-        if host in self._own or (site and host == referrers.bare(site)) or self._is_spam(host):
+        if host in self._own or (site and host == referrers.bare(site)) or referrers.is_below(host, self._spam):
             return "", ""
         return found.value, keywords.searched(found) or ""
-
-    def _is_spam(self, host: str) -> bool:
-        labels = host.split(".")
-        return bool(self._spam) and any(".".join(labels[start:]) in self._spam for start in range(len(labels)))
 
     def coordinates(self, record: Record, *, has_agent: bool = True) -> Iterator[tuple[Coordinate, int]]:
         """All that one record counts for. `has_agent`: whether the log's format holds the user agent."""
