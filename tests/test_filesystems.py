@@ -12,7 +12,15 @@ from pipelog.intake.filesystems import is_read_only, network_type
 
 @pytest.mark.parametrize(
     ("kind", "network"),
-    [("ext4", False), ("tmpfs", False), ("overlay", False), ("nfs4", True), ("nfs", True), ("cifs", True), ("9p", True)],
+    [
+        ("ext4", False),
+        ("tmpfs", False),
+        ("overlay", False),
+        ("nfs4", True),
+        ("nfs", True),
+        ("cifs", True),
+        ("9p", True),
+    ],
 )
 def test_the_mount_of_the_folder_tells(tmp_path: Path, kind: str, network: bool) -> None:
     device = tmp_path.stat().st_dev

@@ -455,7 +455,7 @@ def test_a_database_that_is_none_is_said_and_nothing_in_it_is_changed(state: Pat
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     folder = tmp_path / "small"
     folder.mkdir()
-    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", folder]).returncode:
+    if os.geteuid() or subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k,mode=750", "tmpfs", folder]).returncode:
         servers.missing("mounting a small file system needs root")
     yield folder
     subprocess.run(["umount", "-l", folder], check=True)
@@ -467,7 +467,7 @@ def test_a_read_only_disk_is_said_and_httpd_goes_on(small_disk: Path) -> None:
     logger.send(lines(["/a/"] * 2_000))
     assert logger.end() == 1
     assert logger.said().count("\n") == 1
-    assert "Read-only file system; give --state another" in logger.said()
+    assert "read-only file system; give --state another" in logger.said()
     logger.clean()
 
 
