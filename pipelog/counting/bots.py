@@ -8,7 +8,7 @@ an address; no sign of a browser.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 from pipelog.counting.bot_names import NAMES
@@ -29,28 +29,40 @@ UNNAMED = "(unnamed)"
 LONGEST = 2048
 """Characters of an agent that are looked at; no program's name stands behind them."""
 
+
+def by_first_letter(words: Iterable[str]) -> str:
+    """An expression for any of the words, a branch for each first letter: many times faster than one for each word.
+
+    Where two begin at the same place the longer one is found: the name with more in it.
+    """
+    tails: dict[str, list[str]] = {}
+    for word in sorted(words, key=len, reverse=True):
+        tails.setdefault(word[0], []).append(re.escape(word[1:]))
+    return "|".join(f"{re.escape(letter)}(?:{'|'.join(rest)})" for letter, rest in tails.items()) or r"(?!)"
+
+
 _VALUES = {
     name.lower(): f"{kind}/{name.replace('/', ' ')}" for kind, names in NAMES.items() for name in names.split("|")
 }
-_LONGEST_FIRST = "|".join(re.escape(name) for name in sorted(_VALUES, key=len, reverse=True))
-_KNOWN = re.compile(rf"(?<![a-z0-9])(?:{_LONGEST_FIRST})(?![a-z])")
+_KNOWN = re.compile(rf"(?<![a-z0-9])(?:{by_first_letter(_VALUES)})(?![a-z])")
 
 # Words that programs use of themselves, with the class that each tells; the first that is found anywhere decides.
-# Left out are what the same letters mean in agents of people: "cubot" is a maker of telephones, "CamScanner" an
+# A look back stands behind its word: so a branch begins with a letter, and the search is several times as fast.
+# Left out is what the same letters mean in agents of people: "cubot" is a maker of telephones, "CamScanner" an
 # application that shows pages, "MozacFetch" a part of Firefox, "MAPI" a part of Outlook.
 _WORDS = {
-    "ai-training": r"\bgpt|(?<![a-z])llms?(?![a-z])",
-    "feed": r"\bfeed|\brss|rss(?![a-z0-9])|podcatch",
-    "monitor": r"monitor|uptime|health-?check|synthetic|observatory|page ?speed|\bping(?:er|dom)?(?![a-z])",
-    "seo": r"(?<![a-z])seo(?![a-z])|backlink|sitemap|site ?audit|link ?check",
+    "ai-training": r"gpt(?<!\wgpt)|llm(?<![a-z]llm)s?(?![a-z])",
+    "feed": r"feed(?<!\wfeed)|rss(?<!\wrss)|rss(?![a-z0-9])|podcatch",
+    "monitor": r"monitor|uptime|health-?check|synthetic|observatory|page ?speed|ping(?<!\wping)(?:er|dom)?(?![a-z])",
+    "seo": r"seo(?<![a-z]seo)(?![a-z])|backlink|sitemap|site ?audit|link ?check",
     "social": r"preview|unfurl|linkexpand|onebox",
-    "tool": r"(?<!mozac)fetch(?:er|ing)?(?![a-z])|scrap[ei]|(?<!cam)scan(?:ner|ning|s)?(?![a-z])|headless|libwww-perl"
-    r"|https?[ -]?client|(?<![a-z])api(?![a-z])|\bpython|\bperl|\bruby|\bphp|webhook|selenium|webdriver"
-    r"|download(?:er)?\b",
-    "other": r"(?<!cu)bots?(?![a-z])|crawl|spider|slurp|archiv|validator|inspect|survey|resolver|verif|extractor"
+    "tool": r"fetch(?<!mozacfetch)(?:er|ing)?(?![a-z])|scrap[ei]|scan(?<!camscan)(?:ner|ning|s)?(?![a-z])|headless"
+    r"|libwww-perl|https?[ -]?client|api(?<![a-z]api)(?![a-z])|python(?<!\wpython)|perl(?<!\wperl)|ruby(?<!\wruby)|php(?<!\wphp)"
+    r"|webhook|selenium|webdriver|download(?:er)?\b",
+    "other": r"bot(?<!cubot)s?(?![a-z])|crawl|spider|slurp|archiv|validator|inspect|survey|resolver|verif|extractor"
     r"|screenshot|capture|optimi[sz]er|analy[sz]er|generator|exporter|detector|research|daemon|favicon"
-    r"|(?<![a-z])check(?:er|ing|s)?(?![a-z])|checker|(?:image|e?mail) ?proxy|(?<=[a-z_-])agents?(?![a-z])"
-    r"|\bgoogle-|-google\b|(?<![a-z])batch(?![a-z])|(?<![a-z])cron(?![a-z])|(?<![a-z])test(?:er|ing)?(?![a-z-])",
+    r"|check(?<![a-z]check)(?:er|ing|s)?(?![a-z])|checker|(?:image|e?mail) ?proxy|agent(?<=[a-z_-]agent)s?(?![a-z])"
+    r"|google-(?<!\wgoogle-)|-google\b|batch(?<![a-z]batch)(?![a-z])|cron(?<![a-z]cron)(?![a-z])|test(?<![a-z]test)(?:er|ing)?(?![a-z-])",
 }
 _SAYS_IT = [(kind, re.compile(pattern)) for kind, pattern in _WORDS.items()]
 # The address of a page, a domain or a mailbox: no browser sends one. com.example.app, the name of an application,

@@ -13,9 +13,10 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
-from pipelog.counting.bots import LONGEST, UNNAMED, Search
+from pipelog.counting.bots import LONGEST, UNNAMED, Search, by_first_letter
 from pipelog.errors import SettingsError
 
 # A pattern has several tags: the first of these decides.
@@ -73,7 +74,9 @@ _APPLICATIONS = [
         "Version/18.5 Mobile/15E148",
     )
 ]
-_LITERAL = re.compile(r"(?:[^\\.^$*+?{}\[\]|()]|\\[^A-Za-z0-9])+")
+_PART = r"[^\\.^$*+?{}\[\]|()]|\\[^A-Za-z0-9]|\[[A-Za-z]{2,3}\]|\|"
+_PLAIN = re.compile(rf"(?:{_PART})+")
+_MOST_SPELLINGS = 16
 _PIECES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)[*+?{]|[*+{]|.", re.S)
 _RUN = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]*")
 
@@ -91,20 +94,21 @@ class Crawlers:
             found = f"{_class(entry)}/{_name(pattern)}", pattern
             if _of_people(entry):
                 continue
-            if _LITERAL.fullmatch(pattern) and pattern.isascii():
-                self._literals.setdefault(_unescaped(pattern), found)
+            if words := _spellings(pattern):
+                for word in words:
+                    self._literals.setdefault(word, found)
             elif _bounded(pattern):
                 group = f"p{number}"
                 self._patterns[group] = found
                 (anchored if pattern.startswith("^") and "|" not in pattern else anywhere).append(
                     f"(?P<{group}>{pattern})"
                 )
-        self._words = re.compile(_by_first_letter(self._literals))
+        self._words = re.compile(by_first_letter(self._literals))
         self._anywhere = re.compile("|".join(anywhere) or r"(?!)")
         self._anchored = re.compile("|".join(anchored) or r"(?!)")
 
     def __len__(self) -> int:
-        return len(self._literals) + len(self._patterns)
+        return len({*self._literals.values(), *self._patterns.values()})
 
     def search(self, agent: str) -> tuple[str, str] | None:
         """ "class/Name" for an agent and the pattern that was found in it."""
@@ -117,12 +121,18 @@ class Crawlers:
         return next(self._patterns[group] for group, text in match.groupdict().items() if text is not None)
 
 
-def _by_first_letter(words: Iterable[str]) -> str:
-    """Where two words begin at the same place the longer one wins: the name with more in it."""
-    tails: dict[str, list[str]] = {}
-    for word in sorted(words, key=len, reverse=True):
-        tails.setdefault(word[0], []).append(re.escape(word[1:]))
-    return "|".join(f"{re.escape(letter)}(?:{'|'.join(rest)})" for letter, rest in tails.items()) or r"(?!)"
+def _spellings(pattern: str) -> list[str]:
+    """The words that a pattern finds, "wget" and "Wget" for "[wW]get"; none where it is more than words."""
+    if not (pattern.isascii() and _PLAIN.fullmatch(pattern)):
+        return []
+    words = [
+        "".join(letters)
+        for choice in pattern.replace("\\|", "\\x7c").split("|")
+        for letters in product(
+            *(part.strip("[]") if part[0] == "[" else part[-1] for part in re.findall(_PART, choice))
+        )
+    ]
+    return words if all(words) and len(words) <= _MOST_SPELLINGS else []
 
 
 def _class(entry: Mapping[str, Any]) -> str:
@@ -145,9 +155,8 @@ def _of_people(entry: Mapping[str, Any]) -> bool:
     if examples and all("; wv)" in example for example in examples):
         return True
     pattern = entry["pattern"]
-    if _LITERAL.fullmatch(pattern):
-        text = _unescaped(pattern)
-        return any(text in agent for agent in _APPLICATIONS)
+    if words := _spellings(pattern):
+        return any(word in agent for word in words for agent in _APPLICATIONS)
     found = re.compile(pattern)
     return any(found.search(agent) for agent in _APPLICATIONS)
 
