@@ -57,12 +57,13 @@ _WORDS = {
     "seo": r"seo(?<![a-z]seo)(?![a-z])|backlink|sitemap|site ?audit|link ?check",
     "social": r"preview|unfurl|linkexpand|onebox",
     "tool": r"fetch(?<!mozacfetch)(?:er|ing)?(?![a-z])|scrap[ei]|scan(?<!camscan)(?:ner|ning|s)?(?![a-z])|headless"
-    r"|libwww-perl|https?[ -]?client|api(?<![a-z]api)(?![a-z])|python(?<!\wpython)|perl(?<!\wperl)|ruby(?<!\wruby)|php(?<!\wphp)"
-    r"|webhook|selenium|webdriver|download(?:er)?\b",
+    r"|libwww-perl|https?[ -]?client|api(?<![a-z]api)(?![a-z])|python(?<!\wpython)|perl(?<!\wperl)|ruby(?<!\wruby)"
+    r"|php(?<!\wphp)|webhook|selenium|webdriver|download(?:er)?\b",
     "other": r"bot(?<!cubot)s?(?![a-z])|crawl|spider|slurp|archiv|validator|inspect|survey|resolver|verif|extractor"
     r"|screenshot|capture|optimi[sz]er|analy[sz]er|generator|exporter|detector|research|daemon|favicon"
     r"|check(?<![a-z]check)(?:er|ing|s)?(?![a-z])|checker|(?:image|e?mail) ?proxy|agent(?<=[a-z_-]agent)s?(?![a-z])"
-    r"|google-(?<!\wgoogle-)|-google\b|batch(?<![a-z]batch)(?![a-z])|cron(?<![a-z]cron)(?![a-z])|test(?<![a-z]test)(?:er|ing)?(?![a-z-])",
+    r"|google-(?<!\wgoogle-)|-google\b|batch(?<![a-z]batch)(?![a-z])|cron(?<![a-z]cron)(?![a-z])"
+    r"|test(?<![a-z]test)(?:er|ing)?(?![a-z-])",
 }
 _SAYS_IT = [(kind, re.compile(pattern)) for kind, pattern in _WORDS.items()]
 # The address of a page, a domain or a mailbox: no browser sends one. com.example.app, the name of an application,
