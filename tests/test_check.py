@@ -79,6 +79,35 @@ def test_check_fails_where_pipelog_would(arguments: list[str], finding: str, tmp
     assert (done.returncode, done.stderr) == (1, b"")
 
 
+@pytest.mark.parametrize(
+    ("agent", "lines"),
+    [
+        (BOT, ["verdict  bot", "class    search: ", "name     Googlebot", "because  the name googlebot"]),
+        ("", ["verdict  bot", "name     (no agent)"]),
+        ("Mozilla/5.0 (Windows NT 10.0; rv:140.0) Gecko/20100101 Firefox/140.0", ["verdict  person"]),
+        ("Mozilla/5.0 (X11; Linux x86_64) Chrome/1 Sindup/1.0.0", ["name     Sindup", "because  pattern Sindup"]),
+        ("\x1b[2J\u202e crawler", ["verdict  bot", "because  the word 'crawl' says it"]),
+    ],
+)
+def test_check_explains_a_verdict(agent: str, lines: list[str], tmp_path: Path) -> None:
+    done = pipelog(tmp_path / "state", "check", "--agent", agent)
+    text = done.stdout.decode()
+    assert [expected for expected in lines if expected not in text] == []
+    assert len(text.splitlines()) <= 6
+    assert "\x1b" not in text
+    assert "\u202e" not in text
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert not (tmp_path / "state").exists()
+
+
+def test_check_says_which_list_tells_bots(tmp_path: Path) -> None:
+    assert b"then crawler-user-agents 1." in pipelog(tmp_path, "check").stdout
+    assert b"bots are told by pipelog's own table\n" in pipelog(tmp_path, "check", bots="core").stdout
+    done = pipelog(tmp_path, "check", "--agent", "x", bots="all")
+    assert done.returncode == 1
+    assert b'"auto", "core" or "package"' in done.stderr
+
+
 def test_check_finds_a_folder_that_anyone_may_write_to(tmp_path: Path) -> None:
     (tmp_path / "state").mkdir()
     (tmp_path / "state").chmod(0o777)

@@ -12,6 +12,8 @@ from pipelog.cli import folders
 from pipelog.cli.httpd import pitfalls
 from pipelog.cli.options import parser, settings_of
 from pipelog.config import Settings
+from pipelog.counting import bots, crawlers
+from pipelog.counting.bot_names import CLASSES
 from pipelog.counting.tally import tells_agent
 from pipelog.counting.views import Judge
 from pipelog.errors import LineError, PipelogError
@@ -39,8 +41,11 @@ def run(arguments: Sequence[str]) -> int:
     )
     made.add_argument("log", nargs="?", metavar="LOG", help="a log file to parse a sample of")
     made.add_argument("--httpd", action="append", metavar="FILE", help="Apache configuration to look through")
+    made.add_argument("--agent", metavar="TEXT", help="say whether this user agent is a bot, and why; nothing else")
     options = made.parse_args(arguments)
     settings = settings_of(options)
+    if options.agent is not None:
+        return _agent(settings, options.agent)
     failed = False
     for title, findings in (
         ("settings", _settings(settings)),
@@ -71,6 +76,18 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     for rule in fields(settings.counting):
         if rule.name in settings.origins:
             yield "", f"counting.{rule.name} = {getattr(settings.counting, rule.name)}  ({settings.origins[rule.name]})"
+
+    yield "", f"bots are told by {crawlers.described(settings.counting.bots)}"
+
+
+def _agent(settings: Settings, agent: str) -> int:
+    value, rule = bots.verdict(agent, crawlers.chosen(settings.counting.bots))
+    print("verdict  " + ("person" if value is None else "bot"))
+    if value is not None:
+        kind, _, name = value.partition("/")
+        print(f"class    {kind}: {CLASSES[kind]}\nname     {printable(name)}\ncounts   bot {printable(value)}")
+    print(f"because  {printable(rule)}\nlists    {crawlers.described(settings.counting.bots)}")
+    return 0
 
 
 def _hidden(url: str) -> str:

@@ -42,6 +42,8 @@ class Rules:
     parameters: tuple[str, ...] = ()
     #: "module:function", path -> page, object id or None: the application's last word on a page's name
     resolver: str = ""
+    #: which list tells bots besides the core table: "auto" (crawler-user-agents where installed), "core", "package"
+    bots: str = "auto"
     #: names of the site's own hosts, besides the one in the line; they and their "www." are no referrers
     own_sites: tuple[str, ...] = ()
     #: hosts whose referrers are left out

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from pipelog.counting import bots, keywords, referrers
+from pipelog.counting import bots, crawlers, keywords, referrers
 from pipelog.counting.pages import page_namer, path_of
 from pipelog.counting.rules import Rules
 from pipelog.model import Coordinate, Record
@@ -44,6 +44,7 @@ class Judge:
         self.rules = rules
         self.page = page_namer(rules)
         self._zone = rules.zone()
+        self._crawlers = crawlers.chosen(rules.bots)
         self._methods = frozenset(rules.methods)
         self.statuses = frozenset(rules.statuses)
         endings = "|".join(map(re.escape, rules.assets)) or r"(?!)"
@@ -97,7 +98,7 @@ class Judge:
 
     def bot(self, agent: str | None) -> str | None:
         """The bot behind an agent, or None; see `bots.bot`."""
-        return bots.bot(agent)
+        return bots.bot(agent, self._crawlers)
 
     def fetched_ahead(self, purposes: str | None) -> bool:
         """Whether the values of a request's purpose headers tell that the browser fetched a page nobody looks at yet.
