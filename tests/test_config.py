@@ -12,7 +12,7 @@ import pytest
 
 from pipelog import config
 from pipelog.config import NAMES, Settings, default_state, duration, load, with_rules
-from pipelog.counting.rules import Rules
+from pipelog.counting.rules import OF_A_SITE, Rules
 from pipelog.errors import SettingsError
 from pipelog.locators import Location
 
@@ -146,8 +146,10 @@ def test_a_rule_beside_the_table_is_told_where_it_belongs(file: Path) -> None:
 
 def test_every_setting_is_known() -> None:
     own = {field.name for field in fields(Settings)} - {"counting", "origins"}
-    assert own | {field.name for field in fields(Rules)} == NAMES
-    assert not own & {field.name for field in fields(Rules)}
+    rules = {field.name for field in fields(Rules)} - {"sites"}
+    assert own | rules == NAMES
+    assert not own & rules
+    assert rules > OF_A_SITE
 
 
 # -- files that cannot be read -----------------------------------------------------------------------------------

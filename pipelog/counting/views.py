@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from pipelog.counting import bots, keywords, referrers
-from pipelog.counting.pages import page_namer, path_of
+from pipelog.counting.pages import folded, page_namer, path_of
 from pipelog.counting.rules import Rules
 from pipelog.model import Coordinate, Record
 from pipelog.parsing.roles import PURPOSE_HEADERS
@@ -43,15 +44,16 @@ class Judge:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.page = page_namer(rules)
+        self._sites = {site: Judge(replace(own, sites={})) for site, own in rules.sites.items()}
         self._zone = rules.zone()
         self._methods = frozenset(rules.methods)
         self.statuses = frozenset(rules.statuses)
         endings = "|".join(map(re.escape, rules.assets)) or r"(?!)"
         self._asset = re.compile(rf"\.(?:{endings})", re.I)
-        self._asset_paths = frozenset(rules.asset_paths)
+        self._asset_paths = frozenset(folded(path) if rules.fold_case else path for path in rules.asset_paths)
         self._own = frozenset(map(referrers.bare, (rules.site, *rules.own_sites))) - {""}
         self._spam = frozenset(map(referrers.bare, rules.referrer_spam))
-        self._search_path = path_of("/" + rules.search_path) if rules.search_path else None
+        self._search_path = path_of("/" + rules.search_path, fold_case=rules.fold_case) if rules.search_path else None
         self._prefetch = tuple(word.lower() for word in rules.prefetch if word)
 
     def stamp(self, time: datetime) -> tuple[date, str]:
@@ -67,13 +69,17 @@ class Judge:
         """The site of a line: lower-case, without port; the configured one where the line does not tell."""
         return referrers.hostname(site or "")[:253] or self.rules.site
 
+    def of(self, site: str) -> Judge:
+        """The judge of a site's requests and referrers: another one where the site has rules of its own."""
+        return self._sites.get(site, self)
+
     def request(self, method: str | None, target: str | None) -> Request:
         """What method and target may count for. A target with a blank is no view: no browser sends one."""
         if target is None or method is None:
             return NOTHING
         viewed = method in self._methods
         missed = viewed or method == "HEAD"
-        path = path_of(target) if missed and not _BLANK.search(target) else None
+        path = path_of(target, fold_case=self.rules.fold_case) if missed and not _BLANK.search(target) else None
         page = None if path is None else self.page(target)
         if path is None or page is None:
             return NOTHING
@@ -135,7 +141,8 @@ class Judge:
             yield Coordinate(day, site, "", "bytes", ""), record.size
         if record.status is not None:
             yield Coordinate(day, site, "", "status", str(record.status)), 1
-        request = self.request(record.method, record.target)
+        judge = self.of(site)
+        request = judge.request(record.method, record.target)
         if record.status == MISSING and request.missing is not None:
             yield Coordinate(day, site, request.missing, "missing", ""), 1
         page = request.page
@@ -149,7 +156,7 @@ class Judge:
         yield Coordinate(day, site, "", "minute", minute), 1
         if request.campaign:
             yield Coordinate(day, site, page, "campaign", request.campaign), 1
-        source, words = self.referrer(record.referrer, site)
+        source, words = judge.referrer(record.referrer, site)
         if source:
             yield Coordinate(day, site, page, "referrer", source), 1
         words = request.keyword or words
