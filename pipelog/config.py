@@ -104,7 +104,6 @@ def load(
             rules[name] = _rule(name, value, origin)
     values.setdefault("state", default_state(environ))
     origins = {name: origin for name, (_, origin) in given.items()}
-    origins |= {f'site."{site}".{name}': file for site, own in sites.items() for name in own}
     return _completed(values, with_sites(Rules(**rules), sites, file), origins)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
@@ -171,6 +171,64 @@ def test_no_toml(file: Path, content: bytes) -> None:
         load(config=file, environ={})
 
 
+# -- sites -------------------------------------------------------------------------------------------------------
+
+
+def test_a_site_has_what_stands_in_its_table_and_else_what_all_have(file: Path) -> None:
+    text = """
+[counting]
+parameters = ["id"]
+index_names = ["index.html"]
+site = "www.example.org"
+
+[site."Shop.Example.ORG:443"]
+parameters = ["article"]
+fold_case = true
+
+[site.press]
+own_sites = ["example.net"]
+"""
+    rules = of_file(file, text, {"PIPELOG_PARAMETERS": "x"}).counting
+    assert rules.parameters == ("x",)
+    assert rules.sites == {
+        "shop.example.org": replace(rules, sites={}, parameters=("article",), fold_case=True),
+        "press": replace(rules, sites={}, own_sites=("example.net",)),
+    }
+    assert of_file(file, "").counting.sites == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            '[site."a"]\nparameter = ["x"]',
+            r"""{file} [site."a"]: unknown setting 'parameter'; did you mean parameters""",
+        ),
+        ('[site."a"]\nzzz = 1', "known are: asset_paths, assets, fold_case"),
+        ('[site."a"]\ntimezone = "UTC"', '[site."a"]: timezone holds for all sites; known here: asset_paths'),
+        ('[site."a"]\nstate = "/x"', "state holds for all sites"),
+        ('[site."a"]\nmax_pages = 5', "max_pages holds for all sites"),
+        ('[site."a"]\nparameters = 5', '{file} [site."a"]: parameters is a list of texts'),
+        ('[site."a"]\ntrailing_slash = "off"', "trailing_slash 'off': give keep, strip, add"),
+        ("[site.example.org]\nparameters = []", 'write [site."www.example.org"], with quotes'),
+        ("[site]\na = 5", 'write [site."www.example.org"], with quotes'),
+        ('[site."a"]\n[site."A:80"]', '[site."A:80"]: stands there twice'),
+        ('[site.""]', "give the name of a site"),
+        ('site = "a"', "site stands in the table [counting]"),
+    ],
+)
+def test_tables_of_sites_that_cannot_be(file: Path, content: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        of_file(file, content)
+    assert reason.replace("{file}", str(file)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_sites_are_of_the_file_only() -> None:
+    with pytest.raises(SettingsError, match="unknown setting 'sites'"):
+        load(environ={"PIPELOG_SITES": "x"})
+
+
 def test_counting_is_a_table(file: Path) -> None:
     with pytest.raises(SettingsError, match=r"write \[counting\]"):
         of_file(file, "counting = 5")
@@ -233,6 +291,9 @@ def test_values(file: Path, content: str, name: str, value: object) -> None:
         ("site = 'www.example.org'", "site", "www.example.org"),
         ("index_names = ['index.html']", "index_names", ("index.html",)),
         ("prefetch = []", "prefetch", ()),
+        ("fold_case = true", "fold_case", True),
+        ("fold_case = 'False'", "fold_case", False),
+        ("trailing_slash = 'strip'", "trailing_slash", "strip"),
     ],
 )
 def test_rules(file: Path, content: str, name: str, value: object) -> None:
@@ -284,6 +345,9 @@ def test_rules_of_an_application() -> None:
         ("[counting]\nstatuses = [true]", "statuses is a list of whole numbers"),
         ("[counting]\nstatuses = '2xx'", "statuses is a list of whole numbers"),
         ("[counting]\nsite = 5", "site is a text"),
+        ("[counting]\nfold_case = 1", "fold_case is true or false"),
+        ("[counting]\nfold_case = 'yes'", "fold_case is true or false"),
+        ("[counting]\ntrailing_slash = 'no'", "trailing_slash 'no': give keep, strip, add"),
         ("[counting]\ntimezone = 'Mars'", "timezone 'Mars' is unknown"),
     ],
 )

@@ -152,7 +152,7 @@ def page_namer(rules: Rules) -> Callable[[str], str | None]:
 
     if not rules.resolver:
         return canonically
-    answers = Answers(load_resolver(rules.resolver))
+    answers = Answers(load_resolver(rules.resolver), time.monotonic)
 
     def resolved(target: str) -> str | None:
         path = canonically(target)
@@ -167,7 +167,7 @@ class Answers:
     A name is remembered while there is room, "no page" and a failure for `DOUBT` seconds. `clock`: seconds.
     """
 
-    def __init__(self, resolve: Resolver, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, resolve: Resolver, clock: Callable[[], float]) -> None:
         self._resolve = resolve
         self._clock = clock
         self._names: dict[str, str] = {}
