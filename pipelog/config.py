@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from pipelog.counting.rules import Rules
+from pipelog.counting.rules import OF_A_SITE, Rules
 from pipelog.errors import SettingsError
 
 DEFAULT_FILE = Path("/etc/pipelog.toml")
@@ -66,7 +66,7 @@ _TOP: dict[str, Callable[[str], Any]] = {
     "group": str,
     "prefix": str,
 }
-_RULES = {rule.name: rule for rule in fields(Rules)}
+_RULES = {rule.name: rule for rule in fields(Rules) if rule.name != "sites"}
 #: tables within [counting] -> their settings, which in flags and the environment have the table's name before theirs
 _TABLES = {"site_search": frozenset({"path", "parameter"})}
 NAMES = frozenset(_TOP) | frozenset(_RULES)
@@ -84,6 +84,7 @@ def load(
     path = config or environ.get(ENVIRONMENT + "CONFIG") or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path:
         given.update(_from_file(Path(path)))
+    sites, file = given.pop("sites", ({}, ""))
     for variable, text in environ.items():
         if variable.startswith(ENVIRONMENT) and variable != ENVIRONMENT + "CONFIG":
             name = variable.removeprefix(ENVIRONMENT).lower()
@@ -102,7 +103,8 @@ def load(
         else:
             rules[name] = _rule(name, value, origin)
     values.setdefault("state", default_state(environ))
-    return _completed(values, Rules(**rules), {name: origin for name, (_, origin) in given.items()})
+    origins = {name: origin for name, (_, origin) in given.items()}
+    return _completed(values, with_sites(Rules(**rules), sites, file), origins)
 
 
 def _completed(values: dict[str, Any], rules: Rules, origins: dict[str, str]) -> Settings:
@@ -122,7 +124,7 @@ def _completed(values: dict[str, Any], rules: Rules, origins: dict[str, str]) ->
     settings = Settings(counting=rules, origins=origins, **values)
     if settings.flush <= 0:
         raise SettingsError(f"flush {settings.flush:g}: give a time above 0, such as 0.5")
-    rules.zone()
+    rules.check()
     return settings
 
 
@@ -165,22 +167,30 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
     counting = content.pop("counting", {})
     if not isinstance(counting, dict):
         raise SettingsError(f"{path}: counting is a table; write [counting]")
+    if isinstance(content.get("site"), dict):
+        given["sites"] = content.pop("site"), str(path)
     for name, value in content.items():
         if name in _RULES:
             raise SettingsError(f"{path}: {name} stands in the table [counting]")
         _known(name, frozenset(_TOP) | {"counting"}, str(path))
         given[name] = value, str(path)
-    for table, names in _TABLES.items():
-        inner = counting.pop(table, {})
-        if not isinstance(inner, dict):
-            raise SettingsError(f"{path}: {table} is a table; write [counting.{table}]")
-        for name, value in inner.items():
-            _known(name, names, f"{path} [counting.{table}]")
-            given[f"{table}_{name}"] = value, str(path)
-    for name, value in counting.items():
-        _known(name, frozenset(_RULES) | frozenset(_TABLES), f"{path} [counting]")
+    for name, value in _flat(counting, f"{path} [counting]").items():
+        _known(name, frozenset(_RULES), f"{path} [counting]")
         given[name] = value, str(path)
     return given
+
+
+def _flat(rules: Mapping[str, Any], where: str) -> dict[str, Any]:
+    """Rules with those of the tables among them under the table's name and theirs."""
+    found = dict(rules)
+    for table, names in _TABLES.items():
+        inner = found.pop(table, {})
+        if not isinstance(inner, dict):
+            raise SettingsError(f"{where}: {table} is a table, with {' and '.join(sorted(names))}")
+        for name, value in inner.items():
+            _known(name, names, f"{where} [{table}]")
+            found[f"{table}_{name}"] = value
+    return found
 
 
 def _top(name: str, value: Any, origin: str) -> Any:
@@ -198,6 +208,12 @@ def _top(name: str, value: Any, origin: str) -> Any:
 
 def _rule(name: str, value: Any, origin: str) -> Any:
     default = _RULES[name].default
+    if isinstance(default, bool):
+        if isinstance(value, str) and value.strip().lower() in ("true", "false"):
+            value = value.strip().lower() == "true"
+        if not isinstance(value, bool):
+            raise SettingsError(f"{origin}: {name} is true or false")
+        return value
     if isinstance(default, str):
         if not isinstance(value, str):
             raise SettingsError(f"{origin}: {name} is a text, in quotes")
@@ -217,6 +233,29 @@ def _rule(name: str, value: Any, origin: str) -> Any:
     if not isinstance(value, (list, tuple)) or any(type(part) is not kind for part in value):
         raise SettingsError(f"{origin}: {name} is a list of {'whole numbers' if kind is int else 'texts'}")
     return tuple(value)
+
+
+def with_sites(rules: Rules, sites: Mapping[str, Any], file: str) -> Rules:
+    """`rules` with those of the sites that have a table `[site."NAME"]`: the same but for what stands there."""
+    if not sites:
+        return rules
+    from pipelog.counting.referrers import hostname  # only where there are any: the supervisor stays small
+
+    found: dict[str, Rules] = {}
+    for title, table in sites.items():
+        site, where = hostname(title), f'{file} [site."{title}"]'
+        if not site or site in found:
+            raise SettingsError(f"{where}: {'stands there twice' if site else 'give the name of a site'}")
+        if isinstance(table, dict):
+            table = _flat(table, where)
+        if not isinstance(table, dict) or any(name not in _RULES and isinstance(table[name], dict) for name in table):
+            raise SettingsError(f'{where}: is no table of a site; write [site."www.example.org"], with quotes')
+        for name in table:
+            if name in NAMES and name not in OF_A_SITE:
+                raise SettingsError(f"{where}: {name} holds for all sites; known here: {', '.join(sorted(OF_A_SITE))}")
+            _known(name, OF_A_SITE, where)
+        found[site] = replace(rules, **{name: _rule(name, value, where) for name, value in table.items()})
+    return replace(rules, sites=found)
 
 
 def with_rules(settings: Settings, **changes: Any) -> Settings:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from heapq import nsmallest
@@ -54,7 +54,8 @@ class Hits:
 
     `counters`, `history`: where live and finished days are; either may be missing. They stay the caller's to close.
     `prefix`: namespace of the keys in the backend. `site`: the site where a method is given none.
-    `page`: makes the canonical page of what the application passes; None says that it is no page: 0.
+    `page`: makes the canonical page of what the application passes; None says that it is no page: 0. `site_pages`:
+    the same for sites that name their pages by rules of their own.
     `today`: the clock of days. `refresh`: seconds, by `clock`, for which the list of finished days and their sums are
     remembered: so long after a rollup, at most, its day still comes from the backend. A change of the day ends it, too.
 
@@ -70,6 +71,7 @@ class Hits:
         prefix: str = "pipelog",
         site: str = "",
         page: Callable[[str], str | None] = _as_it_is,
+        site_pages: Mapping[str, Callable[[str], str | None]] | None = None,
         today: Callable[[], date] = date.today,
         clock: Callable[[], float] = time.monotonic,
         refresh: float = 60.0,
@@ -78,6 +80,7 @@ class Hits:
         self._history = history
         self._site = site
         self._page = page
+        self._site_pages = site_pages or {}
         self._today = today
         self._clock = clock
         self._refresh = refresh
@@ -94,10 +97,10 @@ class Hits:
     def daily(self, page: str, since: date, until: date, *, site: str | None = None) -> dict[date, int]:
         """Views of a page on each day from `since` to `until`, days without any included."""
         numbers = {since + n * _DAY: 0 for n in range((until - since).days + 1)}
-        name = self._page(page)
+        site = self._site if site is None else site
+        name = self._named(page, site)
         if name is None:
             return numbers
-        site = self._site if site is None else site
         ranges, live = self._split(since, until)
         for first, last in ranges:
             for row in self._rows(first, last, site=site, page=name, dimension="views"):
@@ -109,7 +112,7 @@ class Hits:
     def many(self, pages: Iterable[str], *, site: str | None = None) -> dict[str, PageHits]:
         """Views of many pages, by the names given: one round trip to the backend, one look into the history."""
         site = self._site if site is None else site
-        names = {page: self._page(page) for page in pages}
+        names = {page: self._named(page, site) for page in pages}
         wanted = {name for name in names.values() if name is not None}
         known = self._look()
         counts = self._counts((day, site, name, "views", "") for day in known.live for name in wanted)
@@ -156,10 +159,10 @@ class Hits:
         "status", "minute", "requests" and "bytes".
         """
         _check(dimension, DIMENSIONS)
-        name = self._page(page) if page else ""
+        site = self._site if site is None else site
+        name = self._named(page, site) if page else ""
         if name is None:
             return {}
-        site = self._site if site is None else site
         sums: Counter[str] = Counter()
         ranges, live = self._split(since or date.min, until or self._today())
         for first, last in ranges:
@@ -194,6 +197,9 @@ class Hits:
         if live and self._live:
             return self._live.rows(day)
         return self._rows(day, day) if ranges else iter(())
+
+    def _named(self, page: str, site: str) -> str | None:
+        return self._site_pages.get(site, self._page)(page)
 
     def _find(self, day: date, dimension: str, site: str | None) -> Iterator[DailyCount]:
         """The rows of one day, dimension and site."""

@@ -21,6 +21,7 @@ def hits_of(settings: Settings) -> Hits:
         prefix=settings.prefix,
         site=rules.site,
         page=application_page(page_namer(rules)),
+        site_pages={site: application_page(page_namer(own)) for site, own in rules.sites.items()},
         today=rules.today,
     )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,32 @@ def test_check_of_a_log_shows_what_lines_count_for(tmp_path: Path) -> None:
     assert "line 4: " in text
     assert "\x1b" not in text
     assert done.returncode == 0
+
+
+def test_check_shows_the_rules_of_a_site(tmp_path: Path) -> None:
+    config = tmp_path / "pipelog.toml"
+    config.write_text('[site."shop.example.org"]\nparameters = ["article"]\n')
+    done = pipelog(tmp_path / "state", "check", "--config", str(config))
+    assert """site."shop.example.org".parameters = ('article',)\n""" in done.stdout.decode()
+    config.write_text('[site."shop.example.org"]\nparameter = ["article"]\n')
+    done = pipelog(tmp_path / "state", "check", "--config", str(config))
+    assert done.returncode == 1
+    assert b"did you mean parameters" in done.stderr
+
+
+def test_check_tells_stamps_that_are_far_off(tmp_path: Path) -> None:
+    month = [YESTERDAY - timedelta(days=n) for n in range(31)]
+    log = tmp_path / "access.log"
+    log.write_bytes(b"".join(line("/a", day) for day in month))
+    assert b"days off" not in pipelog(tmp_path / "state", "check", str(log)).stdout
+    with open(log, "ab") as file:
+        file.write(line("/a", date(1970, 1, 1)) + line("/a", YESTERDAY + timedelta(days=400)))
+    done = pipelog(tmp_path / "state", "check", str(log))
+    assert done.returncode == 0
+    told = [text for text in done.stdout.decode().splitlines() if "days off" in text]
+    assert len(told) == 1
+    assert told[0].startswith("  warn 2 of 33 lines are stamped more than 31 days off ")
+    assert "(line 32: 1970-01-01)" in told[0]
 
 
 @pytest.mark.parametrize(

@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import fields, replace
 from pathlib import Path
 
 import pytest
 
 from pipelog import config
 from pipelog.config import NAMES, Settings, default_state, duration, load, with_rules
-from pipelog.counting.rules import Rules
+from pipelog.counting.rules import OF_A_SITE, Rules
 from pipelog.errors import SettingsError
 from pipelog.locators import Location
 
@@ -125,7 +125,7 @@ def test_the_environment_of_the_process(monkeypatch: pytest.MonkeyPatch) -> None
         ({}, {}, "[counting]\nmethds = ['GET']", r"{file} [counting]", "did you mean methods"),
         ({}, {}, "[counting]\nstate = '/x'", r"{file} [counting]", "'state'"),
         ({}, {}, "[counting]\nsite_serch = {}", r"{file} [counting]", "did you mean site_search"),
-        ({}, {}, "[counting.site_search]\npth = '/s'", r"{file} [counting.site_search]", "did you mean path?"),
+        ({}, {}, "[counting.site_search]\npth = '/s'", r"{file} [counting] [site_search]", "did you mean path?"),
         ({"search_path": "x"}, {}, "", "--search-path", "did you mean site_search_path"),
         ({}, {"PIPELOG_ZZZ": "x"}, "", "PIPELOG_ZZZ", "known are: archive, asset_paths,"),
     ],
@@ -156,7 +156,7 @@ def test_the_search_of_the_site_is_a_table_in_the_file_and_flat_elsewhere(file: 
         "site_search_parameter": "PIPELOG_SITE_SEARCH_PARAMETER",
     }
     assert of_file(file, "[counting]\nsite_search = {path = '/s'}").counting.site_search_path == "/s"
-    with pytest.raises(SettingsError, match=r"site_search is a table; write \[counting\.site_search\]"):
+    with pytest.raises(SettingsError, match=r"site_search is a table, with parameter and path"):
         of_file(file, "[counting]\nsite_search = '/search'")
     with pytest.raises(SettingsError, match="site_search_path is a text, in quotes"):
         of_file(file, "[counting.site_search]\npath = 5")
@@ -170,8 +170,10 @@ def test_a_list_of_spammers_is_found_from_every_folder() -> None:
 
 def test_every_setting_is_known() -> None:
     own = {field.name for field in fields(Settings)} - {"counting", "origins"}
-    assert own | {field.name for field in fields(Rules)} == NAMES
-    assert not own & {field.name for field in fields(Rules)}
+    rules = {field.name for field in fields(Rules)} - {"sites"}
+    assert own | rules == NAMES
+    assert not own & rules
+    assert rules > OF_A_SITE
 
 
 # -- files that cannot be read -----------------------------------------------------------------------------------
@@ -191,6 +193,64 @@ def test_no_toml(file: Path, content: bytes) -> None:
     file.write_bytes(content)
     with pytest.raises(SettingsError, match=r"own\.toml is no TOML: "):
         load(config=file, environ={})
+
+
+# -- sites -------------------------------------------------------------------------------------------------------
+
+
+def test_a_site_has_what_stands_in_its_table_and_else_what_all_have(file: Path) -> None:
+    text = """
+[counting]
+parameters = ["id"]
+index_names = ["index.html"]
+site = "www.example.org"
+
+[site."Shop.Example.ORG:443"]
+parameters = ["article"]
+fold_case = true
+
+[site.press]
+own_sites = ["example.net"]
+"""
+    rules = of_file(file, text, {"PIPELOG_PARAMETERS": "x"}).counting
+    assert rules.parameters == ("x",)
+    assert rules.sites == {
+        "shop.example.org": replace(rules, sites={}, parameters=("article",), fold_case=True),
+        "press": replace(rules, sites={}, own_sites=("example.net",)),
+    }
+    assert of_file(file, "").counting.sites == {}
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (
+            '[site."a"]\nparameter = ["x"]',
+            r"""{file} [site."a"]: unknown setting 'parameter'; did you mean parameters""",
+        ),
+        ('[site."a"]\nzzz = 1', "known are: asset_paths, assets, fold_case"),
+        ('[site."a"]\ntimezone = "UTC"', '[site."a"]: timezone holds for all sites; known here: asset_paths'),
+        ('[site."a"]\nstate = "/x"', "state holds for all sites"),
+        ('[site."a"]\nmax_pages = 5', "max_pages holds for all sites"),
+        ('[site."a"]\nparameters = 5', '{file} [site."a"]: parameters is a list of texts'),
+        ('[site."a"]\ntrailing_slash = "off"', "trailing_slash 'off': give keep, strip, add"),
+        ("[site.example.org]\nparameters = []", 'write [site."www.example.org"], with quotes'),
+        ("[site]\na = 5", 'write [site."www.example.org"], with quotes'),
+        ('[site."a"]\n[site."A:80"]', '[site."A:80"]: stands there twice'),
+        ('[site.""]', "give the name of a site"),
+        ('site = "a"', "site stands in the table [counting]"),
+    ],
+)
+def test_tables_of_sites_that_cannot_be(file: Path, content: str, reason: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        of_file(file, content)
+    assert reason.replace("{file}", str(file)) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_sites_are_of_the_file_only() -> None:
+    with pytest.raises(SettingsError, match="unknown setting 'sites'"):
+        load(environ={"PIPELOG_SITES": "x"})
 
 
 def test_counting_is_a_table(file: Path) -> None:
@@ -255,6 +315,9 @@ def test_values(file: Path, content: str, name: str, value: object) -> None:
         ("site = 'www.example.org'", "site", "www.example.org"),
         ("index_names = ['index.html']", "index_names", ("index.html",)),
         ("prefetch = []", "prefetch", ()),
+        ("fold_case = true", "fold_case", True),
+        ("fold_case = 'False'", "fold_case", False),
+        ("trailing_slash = 'strip'", "trailing_slash", "strip"),
     ],
 )
 def test_rules(file: Path, content: str, name: str, value: object) -> None:
@@ -306,6 +369,9 @@ def test_rules_of_an_application() -> None:
         ("[counting]\nstatuses = [true]", "statuses is a list of whole numbers"),
         ("[counting]\nstatuses = '2xx'", "statuses is a list of whole numbers"),
         ("[counting]\nsite = 5", "site is a text"),
+        ("[counting]\nfold_case = 1", "fold_case is true or false"),
+        ("[counting]\nfold_case = 'yes'", "fold_case is true or false"),
+        ("[counting]\ntrailing_slash = 'no'", "trailing_slash 'no': give keep, strip, add"),
         ("[counting]\ntimezone = 'Mars'", "timezone 'Mars' is unknown"),
     ],
 )
@@ -363,3 +429,11 @@ def test_other_rules() -> None:
     settings = load(environ={})
     assert with_rules(settings, site="x").counting.site == "x"
     assert settings.counting.site == ""
+
+
+def test_a_site_may_have_a_search_of_its_own(tmp_path: Path) -> None:
+    content = '[counting.site_search]\nparameter = "s"\n[site."shop.example".site_search]\npath = "/find"\n'
+    rules = of_file(tmp_path / "pipelog.toml", content).counting
+    own = rules.sites["shop.example"]
+    assert (own.site_search_path, own.site_search_parameter) == ("/find", "s")
+    assert rules.site_search_path == ""

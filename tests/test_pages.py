@@ -11,8 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from pipelog.counting.pages import MAX_PAGE, canonical, load_resolver, page_namer, path_of
-from pipelog.counting.rules import OTHER, Rules
+from pipelog.counting import pages
+from pipelog.counting.pages import DOUBT, MAX_PAGE, MOST_ANSWERS, Answers, canonical, load_resolver, page_namer, path_of
+from pipelog.counting.rules import OTHER, SLASHES, Rules
+from pipelog.counting.views import Judge
 from pipelog.errors import SettingsError
 
 
@@ -154,14 +156,24 @@ PRINTABLE = re.compile(r"/[!-~]*")
 
 
 @settings(deadline=None)
-@given(targets, st.sampled_from([(), ("id",), ("id", "ä&=")]), st.sampled_from([(), ("index.html", "a")]))
-@example("/a/a/..", (), ("a",))
-@example("/a%2e%2e", (), ())
-@example("/%2525", (), ())
+@given(
+    targets,
+    st.sampled_from([(), ("id",), ("id", "ä&=")]),
+    st.sampled_from([(), ("index.html", "a"), ("",)]),
+    st.booleans(),
+    st.sampled_from(SLASHES),
+)
+@example("/a/a/..", (), ("a",), False, "keep")
+@example("/x/a/A/", (), ("a",), True, "strip")
+@example("/a%2e%2e", (), (), False, "keep")
+@example("/%2525", (), (), False, "keep")
 def test_canonical_names_are_plain_and_final(
-    target: str, parameters: tuple[str, ...], index_names: tuple[str, ...]
+    target: str, parameters: tuple[str, ...], index_names: tuple[str, ...], fold_case: bool, trailing_slash: str
 ) -> None:
-    page = canonical(target, parameters, index_names)
+    def canonical(target: str) -> str | None:
+        return pages.canonical(target, parameters, index_names, fold_case=fold_case, trailing_slash=trailing_slash)
+
+    page = canonical(target)
     if page is None:
         assert not target.startswith("/")
         return
@@ -170,7 +182,14 @@ def test_canonical_names_are_plain_and_final(
     assert PRINTABLE.fullmatch(page)
     assert len(page) <= MAX_PAGE
     assert "//" not in page.partition("?")[0]
-    assert canonical(page, parameters, index_names) == page
+    assert canonical(page) == page
+    path = page.partition("?")[0]
+    if fold_case:
+        assert re.sub("%..", "", path) == re.sub("%..", "", path).lower()
+    if trailing_slash == "strip":
+        assert path == "/" or not path.endswith("/")
+    if trailing_slash == "add":
+        assert path.endswith("/") or "." in path.rpartition("/")[2]
 
 
 @settings(deadline=None)
@@ -242,6 +261,56 @@ def test_the_resolver_is_not_asked_for_what_has_no_path(application: types.Modul
     namer = page_namer(Rules(resolver="resolving_application:resolve"))
     assert namer("*") is None
     assert namer("/" + "a" * MAX_PAGE) == OTHER
+
+
+def test_answers_are_remembered_and_doubts_for_a_while() -> None:
+    now, asked = [100.0], []
+    known: dict[str, object] = {"/a": 5, "/none": None, "/empty": ""}
+
+    def resolve(path: str) -> object:
+        asked.append(path)
+        return known[path]
+
+    answers = Answers(resolve, lambda: now[0])
+    expected = {"/a": "5", "/none": None, "/empty": "/empty", "/raises": "/raises"}
+    for _ in range(3):
+        assert {path: answers.page(path) for path in expected} == expected
+    assert asked == list(expected)
+    known |= {"/a": "other", "/none": "there", "/raises": "mended"}
+    now[0] += DOUBT - 1
+    assert {path: answers.page(path) for path in expected} == expected
+    now[0] += 1
+    assert [answers.page(path) for path in expected] == ["5", "there", "/empty", "mended"]
+    assert asked == [*expected, "/none", "/empty", "/raises"]
+
+
+@pytest.mark.parametrize("answer", ["page", None])
+def test_a_flood_of_paths_costs_a_resolver_no_memory(answer: str | None) -> None:
+    answers = Answers(lambda path: answer, lambda: 0.0)
+    for n in range(2 * MOST_ANSWERS + 5):
+        assert answers.page(f"/{n}") == answer
+        assert len(answers._names) + len(answers._doubts) <= MOST_ANSWERS
+    assert len(answers._names) + len(answers._doubts) == 5
+
+
+def test_case_is_folded_where_paths_are_compared() -> None:
+    rules = Rules(fold_case=True, asset_paths=("/Health",), site_search_path="/Find", index_names=("Default.HTM",))
+    judge = Judge(rules)
+    assert judge.request("GET", "/HEALTH").page is None
+    assert judge.request("GET", "/find?q=Kit") == ("/find", "/find", "", "kit")
+    assert judge.request("GET", "/A/default.htm").page == "/a/"
+
+
+def test_a_slash_setting_that_is_none() -> None:
+    for rules in (Rules(trailing_slash="drop"), Rules(sites={"a": Rules(trailing_slash="drop")})):
+        with pytest.raises(SettingsError, match="trailing_slash 'drop': give keep, strip, add"):
+            page_namer(rules)
+
+
+def test_names_of_folders_take_linear_time() -> None:
+    """Each name is the folder's: nothing is gone through twice."""
+    target = "/index.html" * 100_000
+    assert canonical(target, (), ("index.html",), trailing_slash="strip") == "/"
 
 
 @pytest.mark.parametrize(

@@ -227,6 +227,16 @@ def test_what_the_application_passes_becomes_a_page(backend: Recording, sink: Si
     assert hits.daily("/static/x", TODAY, TODAY) == {TODAY: 0}
 
 
+def test_a_site_may_name_its_pages_otherwise(backend: Recording, sink: Sink) -> None:
+    count(backend, [row("/a", 2, day=TODAY, site=site) for site in ("one", "two")])
+    count(backend, [row("/a", 1, day=TODAY, site="two", dimension="referrer", value="x")])
+    hits = Hits(counters=backend, history=sink, site="one", site_pages={"two": str.lower}, today=lambda: TODAY)
+    assert (hits.today("/A"), hits.today("/A", site="two")) == (0, 2)
+    assert (hits.total("/A"), hits.total("/A", site="two")) == (0, 2)
+    assert hits.breakdown("/A", "referrer", site="two") == {"x": 1}
+    assert hits.breakdown("/A", "referrer") == {}
+
+
 @pytest.mark.parametrize("text", [t for t in HOSTILE.values() if t], ids=[k for k, t in HOSTILE.items() if t])
 def test_hostile_names(hits: Hits, backend: Recording, sink: Sink, text: str) -> None:
     live = [row(text, 2, day=TODAY, site=text), row(text, 3, day=TODAY, site=text, dimension="referrer", value=text)]

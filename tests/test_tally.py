@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import random
+import sys
+import types
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import date
 
 import pytest
@@ -12,6 +15,7 @@ from counting_helpers import by_definition
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelog.counting import pages
 from pipelog.counting import tally as tally_module
 from pipelog.counting.caps import Caps
 from pipelog.counting.rules import OTHER, Rules
@@ -34,6 +38,16 @@ RULES = Rules(
     index_names=("index.html",),
     site_search_path="/search",
     timezone="Europe/Berlin",
+)
+SITES = replace(
+    RULES,
+    sites={
+        "example.org": Rules(
+            fold_case=True, trailing_slash="strip", assets=(), site_search_path="/", site_search_parameter="id"
+        ),
+        "fallback.example": replace(RULES, own_sites=(), parameters=(), resolver="posixpath:basename"),
+        "h": replace(RULES, referrer_spam=("bing.com",), trailing_slash="add"),
+    },
 )
 
 
@@ -111,7 +125,8 @@ def test_the_caps_hold_over_chunks() -> None:
 HOSTS = ["192.0.2.7", "::1", "h", "Example.ORG:443", "fallback.example", "-", "[::1]:80"]
 STAMPS = [
     *["22/Nov/2026:10:11:12 +0000"] * 4, "22/Nov/2026:23:59:59 -0100", "22/Nov/2026:23:30:00 +0000",
-    "1/Nov/2026:00:00:00 +1400", "01/Jan/0001:00:00:00 +1200", "31/Dec/9999:23:59:59 +0000", "31/Feb/2026:00:00:00 +0",
+    "1/Nov/2026:00:00:00 +1400", "01/Jan/1890:00:00:59 +0000",
+    "01/Jan/0001:00:00:00 +1200", "31/Dec/9999:23:59:59 +0000", "31/Feb/2026:00:00:00 +0",
 ]  # fmt: skip
 METHODS = ["GET", "GET", "GET", "HEAD", "POST", "get"]
 TARGETS = [
@@ -175,7 +190,7 @@ def cases(draw: st.DrawFn) -> tuple[str, list[bytes]]:
 chunks = cases()
 
 
-@pytest.mark.parametrize("rules", [Rules(), RULES], ids=["defaults", "rules"])
+@pytest.mark.parametrize("rules", [Rules(), RULES, SITES], ids=["defaults", "rules", "sites"])
 @pytest.mark.parametrize("format", FORMATS)
 def test_thousands_of_lines_that_reach_every_dimension(format: str, rules: Rules) -> None:
     rnd = random.Random(7)
@@ -191,7 +206,7 @@ def test_thousands_of_lines_that_reach_every_dimension(format: str, rules: Rules
 
 
 @settings(max_examples=200, deadline=None)
-@given(chunks, st.sampled_from([Rules(), RULES]))
+@given(chunks, st.sampled_from([Rules(), RULES, SITES]))
 def test_columns_give_what_records_give(case: tuple[str, list[bytes]], rules: Rules) -> None:
     format, lines = case
     chunk = b"".join(lines)
@@ -222,6 +237,54 @@ def test_tallies_of_parts_add_up(case: tuple[str, list[bytes]], data: st.DataObj
         if coordinate.dimension == "requests":
             requests[coordinate.day] += count
     assert days == requests
+
+
+# -- sites with rules of their own ---------------------------------------------------------------------------------
+
+
+def test_each_site_by_its_own_rules() -> None:
+    rules = Rules(sites={"b": Rules(parameters=("id",)), "c": Rules(own_sites=("friend.example",))})
+    lines = [
+        f'{site}:1 h - - [22/Nov/2026:10:11:12 +0000] "GET /a?id=5 HTTP/1.1" 200 5 "http://friend.example/" "{BROWSER}"'
+        for site in "abc"
+    ]
+    tally = tally_of("\n".join([*lines, ""]).encode(), "debian_vhost_combined", rules)
+    found = {(c.site, c.page, c.dimension) for c in tally if c.dimension in ("views", "referrer")}
+    assert found == {
+        ("a", "/a", "views"),
+        ("a", "/a", "referrer"),
+        ("b", "/a?id=5", "views"),
+        ("b", "/a?id=5", "referrer"),
+        ("c", "/a", "views"),
+    }
+
+
+def test_a_resolver_is_asked_once_for_a_path_and_again_for_what_was_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    published = {"/1": "release 1"}
+
+    def resolve(path: str) -> str | None:
+        asked.append(path)
+        return published.get(path)
+
+    application = types.ModuleType("publishing_application")
+    application.resolve = resolve  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, application.__name__, application)
+    now = [0.0]
+    monkeypatch.setattr(tally_module, "monotonic", lambda: now[0])
+    monkeypatch.setattr(pages.time, "monotonic", lambda: now[0])
+    format, tally = LogFormat("combined"), Tally()
+    tallier = Tallier(Rules(resolver="publishing_application:resolve"), format)
+    chunk = b"".join(line(f"/{page}?{n}") for page in (1, 2) for n in range(5))
+    tallier.add(format.columns(chunk), tally)
+    assert asked == ["/1", "/2"]
+    published["/2"] = "release 2"
+    tallier.add(format.columns(chunk), tally)
+    assert asked == ["/1", "/2"]
+    now[0] = pages.DOUBT
+    tallier.add(format.columns(chunk), tally)
+    assert asked == ["/1", "/2", "/2"]
+    assert {c.page: n for c, n in tally.items() if c.dimension == "views"} == {"release 1": 15, "release 2": 5}
 
 
 # -- memory ------------------------------------------------------------------------------------------------------

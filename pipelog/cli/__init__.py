@@ -16,6 +16,7 @@ COMMANDS = {
     "hits": "hit numbers of pages",
     "top": "what leads a day: pages, referrers, bots, …",
     "export": "every row of a day",
+    "merge": "make two pages of the history one",
     "replay": "count a day again from the journal",
     "status": "how the intake is doing, while it runs",
     "check": "say what will happen: settings, stores, folders, a sample of a log",

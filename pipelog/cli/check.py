@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import fields
+from datetime import date, timedelta
 from itertools import islice
 
 from pipelog import plugins
@@ -14,6 +15,7 @@ from pipelog.cli.options import parser, settings_of
 from pipelog.config import Settings
 from pipelog.counting import bots, crawlers
 from pipelog.counting.bot_names import CLASSES
+from pipelog.counting.rules import OF_A_SITE
 from pipelog.counting.tally import tells_agent
 from pipelog.counting.views import Judge
 from pipelog.errors import LineError, PipelogError
@@ -27,6 +29,8 @@ from pipelog.printable import printable
 
 SAMPLE = 10
 READ = 10_000
+FAR = timedelta(days=31)
+"""From the middle line of a log: what is stamped so far off is late by no request's length, even in a month's log."""
 
 Finding = tuple[str, str]
 
@@ -76,6 +80,10 @@ def _settings(settings: Settings) -> Iterator[Finding]:
     for rule in fields(settings.counting):
         if rule.name in settings.origins:
             yield "", f"counting.{rule.name} = {getattr(settings.counting, rule.name)}  ({settings.origins[rule.name]})"
+    for site, own in settings.counting.sites.items():
+        for name in sorted(OF_A_SITE):
+            if getattr(own, name) != getattr(settings.counting, name):
+                yield "", f'site."{site}".{name} = {getattr(own, name)}'
 
     yield "", f"bots are told by {crawlers.described(settings.counting.bots)}"
 
@@ -160,6 +168,7 @@ def _log(settings: Settings, path: str) -> Iterator[Finding]:
     format, judge = LogFormat(settings.format), Judge(settings.counting)
     has_agent = tells_agent(format)
     parsed, bad = 0, []
+    days: list[tuple[date, int]] = []
     for number, line in enumerate(_first_lines(path), 1):
         try:
             record = format.parse(line)
@@ -168,6 +177,8 @@ def _log(settings: Settings, path: str) -> Iterator[Finding]:
                 bad.append(f"line {number}: {error.reason}: {_text(line)}")
             continue
         parsed += 1
+        if record.time is not None:
+            days.append((judge.stamp(record.time)[0], number))
         if parsed <= SAMPLE:
             rows = [c for c, _ in judge.coordinates(record, has_agent=has_agent) if c.page]
             what = "; ".join(f"{c.dimension} {c.value}".strip() for c in rows) or "no view"
@@ -178,6 +189,24 @@ def _log(settings: Settings, path: str) -> Iterator[Finding]:
     )
     for place in bad[:3]:
         yield "", place
+    yield from _far_off(days)
+
+
+def _far_off(days: Sequence[tuple[date, int]]) -> Iterator[Finding]:
+    """`days`: day and number of each line."""
+    if not days:
+        return
+    middle = sorted(days)[len(days) // 2][0]
+    far = [(day, number) for day, number in days if abs(day - middle) > FAR]
+    if far:
+        day, number = far[0]
+        yield (
+            "warn",
+            (
+                f"{len(far):,} of {len(days):,} lines are stamped more than {FAR.days} days off {middle}, "
+                f"the middle of them (line {number}: {day}); each counts in the day of its own stamp"
+            ),
+        )
 
 
 def _first_lines(path: str) -> Iterator[bytes]:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from typing import TYPE_CHECKING
 
@@ -20,6 +20,26 @@ _ASSETS = (
     "7z avi avif bmp css eot exe flac gif gz ico iso jpeg jpg js json m4a map mjs mov mp3 mp4 mpeg ogg otf png rar"
     " svg swf tar tif tiff ttf wasm wav webm webmanifest webp woff woff2 xz zip"
 )
+
+
+SLASHES = ("keep", "strip", "add")
+OF_A_SITE = frozenset(
+    (
+        "assets",
+        "asset_paths",
+        "fold_case",
+        "index_names",
+        "own_sites",
+        "parameters",
+        "referrer_spam",
+        "resolver",
+        "site_search_parameter",
+        "site_search_path",
+        "trailing_slash",
+    )
+)
+"""The rules that a site may have for itself: what its pages are, and where its visitors come from. What a view is, the
+zone of a day and the caps hold for all sites, as a day is written and kept for all of them at once."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +58,10 @@ class Rules:
     prefetch: tuple[str, ...] = ("prefetch", "prerender", "preview")
     #: names of the file that answers for its folder, such as index.html: "/a/index.html" is then the page "/a/"
     index_names: tuple[str, ...] = ()
+    #: whether paths that differ only in the case of the letters A to Z are one page, written in lower case
+    fold_case: bool = False
+    #: what becomes of the slash at a path's end: one of `SLASHES`
+    trailing_slash: str = "keep"
     #: query parameters that belong to the page's name
     parameters: tuple[str, ...] = ()
     #: "module:function", path -> page, object id or None: the application's last word on a page's name
@@ -63,6 +87,15 @@ class Rules:
     max_values: int = 1_000
     #: most sites a day (0 = no cap); with %V and no canonical names a site is the client's own words
     max_sites: int = 1_000
+    #: site -> the rules of a site that has settings of its own; they may differ in `OF_A_SITE` only
+    sites: Mapping[str, Rules] = field(default_factory=dict, hash=False)
+
+    def check(self) -> None:
+        """Raise `SettingsError` for a value that is none."""
+        self.zone()
+        for rules in (self, *self.sites.values()):
+            if rules.trailing_slash not in SLASHES:
+                raise SettingsError(f"trailing_slash {rules.trailing_slash!r}: give {', '.join(SLASHES)}")
 
     def zone(self) -> ZoneInfo | None:
         """The configured zone; SettingsError where there is no such one."""

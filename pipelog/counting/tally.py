@@ -7,11 +7,13 @@ judged through a memo keyed by its raw bytes, and a line costs a few dictionary 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Sequence
 from datetime import date
+from time import monotonic
 from typing import Any, TypeVar
 
 from pipelog.counting.caps import Caps
+from pipelog.counting.pages import DOUBT
 from pipelog.counting.rules import Rules
 from pipelog.counting.views import MAX_SIZE, MISSING, Judge, Request
 from pipelog.model import Tally
@@ -50,6 +52,10 @@ class Memo(dict[K, V]):
             self[key] = value
         return value
 
+    def clear(self) -> None:
+        super().clear()
+        self._held = 0
+
 
 def tells_agent(format: LogFormat) -> bool:
     """Whether lines of this format hold the user agent."""
@@ -58,7 +64,9 @@ def tells_agent(format: LogFormat) -> bool:
 
 def _whole_minute(time: bytes) -> bytes:
     """A CLF time with its seconds at 0: a day has 86,400 of them, and 1,440 minutes to be read and judged."""
-    return time[:17] + b":00" + time[20:] if time[2:3] == b"/" and time[17:18] == b":" else time
+    if time[2:3] == b"/" and time[17:18] == b":" and time[7:11] >= b"1980":  # zones had odd seconds until 1972
+        return time[:17] + b":00" + time[20:]
+    return time
 
 
 class Tallier:
@@ -73,11 +81,19 @@ class Tallier:
         minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf_time(raw)))
         self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: minutes[_whole_minute(raw)])
         self._sites: Memo[bytes, str] = Memo(lambda raw: judge.site(text(raw)))
-        self._requests: Memo[bytes, Request] = Memo(lambda raw: judge.request(*split_request(raw)[:2]))
+        self._requests: Memo[Any, Request] = Memo(lambda raw: judge.request(*split_request(raw)[:2]))
+        self._own: Memo[bytes, str] | None = None  # host -> its site, where that has rules of its own, else ""
+        if rules.sites:
+            self._own = Memo(lambda raw: site if (site := self._sites[raw]) in rules.sites else "")
+            self._requests = Memo(
+                lambda key: judge.of(key[0]).request(*split_request(key[1])[:2]), size=lambda key: len(key[1])
+            )
+        self._forgetful = any(own.resolver for own in (rules, *rules.sites.values()))
+        self._forgotten = monotonic()
         self._bots: Memo[bytes, str | None] = Memo(lambda raw: judge.bot(text(raw)) if has_agent else None)
         self._ahead: Memo[bytes, bool] = Memo(lambda raw: judge.fetched_ahead(text(raw)))
         self._referrers: Memo[tuple[bytes, str], tuple[str, str]] = Memo(
-            lambda key: judge.referrer(text(key[0]), key[1]), size=lambda key: len(key[0])
+            lambda key: judge.of(key[1]).referrer(text(key[0]), key[1]), size=lambda key: len(key[0])
         )
 
     def add(self, columns: Columns, tally: Tally, *, days: frozenset[date] | None = None) -> Counter[date]:
@@ -88,10 +104,16 @@ class Tallier:
         stamps, sites, requests = self._stamps, self._sites, self._requests
         bots, ahead, referrers, views = self._bots, self._ahead, self._referrers, self._statuses
         lines: Counter[date] = Counter()
+        requested: Sequence[Any] = columns.requests
+        if self._own is not None:
+            requested = list(zip(map(self._own.__getitem__, columns.sites), columns.requests, strict=True))
+        if self._forgetful and monotonic() - self._forgotten >= DOUBT:  # a resolver's answer may be another by now
+            self._requests.clear()
+            self._forgotten = monotonic()
         for time, host, line, state, size, referrer, agent, purpose in zip(
             columns.times,
             columns.sites,
-            columns.requests,
+            requested,
             columns.statuses,
             columns.sizes,
             columns.referrers,

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from pipelog.counting import bots, crawlers, keywords, referrers
-from pipelog.counting.pages import page_namer, path_of
+from pipelog.counting.pages import folded, page_namer, path_of
 from pipelog.counting.rules import Rules
 from pipelog.model import Coordinate, Record
 from pipelog.parsing.roles import PURPOSE_HEADERS
@@ -43,18 +44,20 @@ class Judge:
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
         self.page = page_namer(rules)
+        self._sites = {site: Judge(replace(own, sites={})) for site, own in rules.sites.items()}
         self._zone = rules.zone()
         self._crawlers = crawlers.chosen(rules.bots)
         self._methods = frozenset(rules.methods)
         self.statuses = frozenset(rules.statuses)
         endings = "|".join(map(re.escape, rules.assets)) or r"(?!)"
         self._asset = re.compile(rf"\.(?:{endings})", re.I)
-        self._asset_paths = frozenset(rules.asset_paths)
+        self._asset_paths = frozenset(folded(path) if rules.fold_case else path for path in rules.asset_paths)
         self._own = referrers.hosts((rules.site, *rules.own_sites))
         self._spam = referrers.hosts(rules.referrer_spam)
         if rules.referrer_spam_file:
             self._spam |= referrers.hosts_of_file(rules.referrer_spam_file)
-        self._search_path = path_of("/" + rules.site_search_path) if rules.site_search_path else None
+        search = rules.site_search_path
+        self._search_path = path_of("/" + search, fold_case=rules.fold_case) if search else None
         self._prefetch = tuple(word.lower() for word in rules.prefetch if word)
 
     def stamp(self, time: datetime) -> tuple[date, str]:
@@ -70,13 +73,17 @@ class Judge:
         """The site of a line: lower-case, without port; the configured one where the line does not tell."""
         return referrers.hostname(site or "")[:253] or self.rules.site
 
+    def of(self, site: str) -> Judge:
+        """The judge of a site's requests and referrers: another one where the site has rules of its own."""
+        return self._sites.get(site, self)
+
     def request(self, method: str | None, target: str | None) -> Request:
         """What method and target may count for. A target with a blank is no view: no browser sends one."""
         if target is None or method is None:
             return NOTHING
         viewed = method in self._methods
         missed = viewed or method == "HEAD"
-        path = path_of(target) if missed and not _BLANK.search(target) else None
+        path = path_of(target, fold_case=self.rules.fold_case) if missed and not _BLANK.search(target) else None
         page = None if path is None else self.page(target)
         if path is None or page is None:
             return NOTHING
@@ -134,7 +141,8 @@ class Judge:
             yield Coordinate(day, site, "", "bytes", ""), record.size
         if record.status is not None:
             yield Coordinate(day, site, "", "status", str(record.status)), 1
-        request = self.request(record.method, record.target)
+        judge = self.of(site)
+        request = judge.request(record.method, record.target)
         if record.status == MISSING and request.missing is not None:
             yield Coordinate(day, site, request.missing, "missing", ""), 1
         page = request.page
@@ -148,7 +156,7 @@ class Judge:
         yield Coordinate(day, site, "", "minute", minute), 1
         if request.campaign:
             yield Coordinate(day, site, page, "campaign", request.campaign), 1
-        source, words = self.referrer(record.referrer, site)
+        source, words = judge.referrer(record.referrer, site)
         if source:
             yield Coordinate(day, site, page, "referrer", source), 1
         words = request.keyword or words

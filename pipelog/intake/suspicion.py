@@ -78,7 +78,8 @@ class Suspicion:
         with open(fd, "wb") as file:
             file.write(line)
         self._aside.add(path.name)
-        self._suspect, self._deaths = (_NOWHERE, _NOWHERE), 0
+        if self._at == self._suspect:
+            self._suspect, self._deaths = (_NOWHERE, _NOWHERE), 0
         return path
 
     def _is_aside(self) -> bool:

@@ -10,6 +10,7 @@ from typing import Self
 
 from pipelog.errors import PartialDayError
 from pipelog.model import DailyCount, DayInfo
+from pipelog.sinks.merges import Merge
 
 
 class Sink(ABC):
@@ -76,6 +77,23 @@ class Sink(ABC):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+class Merging(ABC):
+    """What a sink has besides `Sink` if two pages of its history can be made one."""
+
+    @abstractmethod
+    def merge(self, merge: Merge) -> None:
+        """Add every count of the old page to the new one, in every dimension and source; the old one is then gone.
+
+        Atomic (all or nothing, also under kill -9) and idempotent. It is remembered: `replace_day` and whoever reads
+        apply it to days that are written later, so that a rollup does not bring the old page back. ValueError for a
+        merge that means nothing (see `Merge.check`).
+        """
+
+    @abstractmethod
+    def merges(self) -> list[Merge]:
+        """What is remembered, in the order in which it was done."""
 
 
 def refuse_partial(day: date, source: str, *, lines: int, stored: int) -> None:

@@ -8,6 +8,12 @@
 
 The last row tells the source (as in the file's name) and how many log lines the day was made from. A file without it
 is not whole.
+
+Merged pages stand in `merges.csv`. The files of the days stay as they were written: whoever reads them here reads the
+old page as the new one. So a merge is one file replaced, however many days it is about.
+
+    site,old,new,since,until
+    www.example.org,/old,/new,0001-01-01,9999-12-31
 """
 
 from __future__ import annotations
@@ -28,7 +34,8 @@ from urllib.parse import quote, unquote_to_bytes
 from pipelog.errors import PipelogError, StoreError
 from pipelog.locators import Location
 from pipelog.model import Coordinate, DailyCount, DayInfo
-from pipelog.sinks.base import Sink, only_of, refuse_partial
+from pipelog.sinks.base import Merging, Sink, only_of, refuse_partial
+from pipelog.sinks.merges import Merge, names_on, renamed
 
 HEADER = DailyCount._fields
 
@@ -92,7 +99,7 @@ class _DayFile(NamedTuple):
     path: Path
 
 
-class CSVSink(Sink):
+class CSVSink(Sink, Merging):
     """History in the folder `folder`, which the first write makes (0750, files 0640).
 
     Each file is replaced atomically, so readers need no lock. Writers take turns by a lock on the folder; it is the
@@ -136,12 +143,14 @@ class CSVSink(Sink):
         dimension: str | None = None,
     ) -> Iterator[DailyCount]:
         files = [file for file in self._files() if since <= file.day <= until]
+        merges = self.merges() if files else []
         for day in sorted({file.day for file in files}):
             sums: dict[Coordinate, int] = {}
+            names = names_on(day, merges)
             for file in files:
                 if file.day != day:
                     continue
-                for row in _read(file):
+                for row in renamed(_read(file), names):
                     if site in (None, row.site) and page in (None, row.page) and dimension in (None, row.dimension):
                         coordinate = Coordinate(*row[:5])
                         sums[coordinate] = sums.get(coordinate, 0) + row.count
@@ -155,6 +164,40 @@ class CSVSink(Sink):
                 written = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
             found.append(DayInfo(file.day, file.source, _lines(file), written))
         return found
+
+    def merge(self, merge: Merge) -> None:
+        merge.check()
+        with self._locked():
+            merges = self.merges()
+            if merges[-1:] == [merge]:
+                return
+            with _replacing(self._merges) as file, _errors(self._merges):
+                writer = csv.writer(file, lineterminator="\r\n")
+                writer.writerow(Merge._fields)
+                writer.writerows([*map(defuse, m[:3]), m.since, m.until] for m in (*merges, merge))
+
+    def merges(self) -> list[Merge]:
+        try:
+            with open(self._merges, encoding="utf-8", errors="surrogateescape", newline="") as file:
+                header, *lines = csv.reader(file)
+            if header != list(Merge._fields):
+                raise ValueError(f"the header is not {','.join(Merge._fields)}")
+            return [
+                Merge(
+                    undefuse(site), undefuse(old), undefuse(new), date.fromisoformat(since), date.fromisoformat(until)
+                )
+                for site, old, new, since, until in lines
+            ]
+        except FileNotFoundError:
+            return []
+        except OSError as error:
+            raise StoreError(f"{self._merges}: {error.strerror}; give this user access to it") from error
+        except (csv.Error, ValueError) as error:
+            raise StoreError(f"{self._merges}: {error}; mend the file, or move it away and merge again") from error
+
+    @property
+    def _merges(self) -> Path:
+        return self.folder / "merges.csv"
 
     def close(self) -> None:
         pass  # nothing stays open between calls

@@ -13,7 +13,8 @@ from typing import Any, Self
 from pipelog.errors import StoreError
 from pipelog.locators import Location, seconds
 from pipelog.model import DailyCount, DayInfo
-from pipelog.sinks.base import Sink, only_of, refuse_partial
+from pipelog.sinks.base import Merging, Sink, only_of, refuse_partial
+from pipelog.sinks.merges import Merge, names_on, renamed
 
 APPLICATION_ID = int.from_bytes(b"plhi")  # "pipelog history"; `file` and the check below tell it from other databases
 SCHEMA_VERSION = 1
@@ -87,6 +88,38 @@ FROM coded CROSS JOIN series USING (page, dimension, site, value)
 ORDER BY series.id
 """
 
+# Made by the first merge, so that a history without any is as it always was.
+_MERGES = """
+-- Pages that were made one, in the order in which it was done; it holds for days that are written later, too.
+CREATE TABLE IF NOT EXISTS merge (
+    number INTEGER PRIMARY KEY,
+    site BLOB NOT NULL,
+    old BLOB NOT NULL,
+    new BLOB NOT NULL,
+    since INTEGER NOT NULL,  -- days since 1970-01-01, both included
+    until INTEGER NOT NULL
+)
+"""
+# The page of series is the first column of its index: this is one range, however large the history.
+_ADD_SERIES_OF_NEW = """
+INSERT OR IGNORE INTO series (page, dimension, site, value)
+SELECT :new, dimension, site, value FROM series WHERE page = :old AND site = :site
+"""
+_ADD_TO_NEW = """
+INSERT INTO hit (series, day, source, count)
+SELECT added.id, hit.day, hit.source, hit.count
+FROM series AS gone
+CROSS JOIN series AS added
+    ON added.page = :new AND added.dimension = gone.dimension AND added.site = gone.site AND added.value = gone.value
+CROSS JOIN hit ON hit.series = gone.id
+WHERE gone.page = :old AND gone.site = :site AND hit.day BETWEEN :since AND :until
+ON CONFLICT (series, day, source) DO UPDATE SET count = count + excluded.count
+"""
+_REMOVE_OLD = """
+DELETE FROM hit WHERE day BETWEEN :since AND :until
+AND series IN (SELECT id FROM series WHERE page = :old AND site = :site)
+"""
+
 _EPOCH = date(1970, 1, 1).toordinal()
 _VARIABLES = 900  # in one statement; SQLite before 3.32 takes 999 (sqlite.org/limits.html)
 
@@ -103,7 +136,7 @@ def _text(blob: bytes) -> str:
     return blob.decode("utf-8", "surrogateescape")
 
 
-class SQLiteSink(Sink):
+class SQLiteSink(Sink, Merging):
     """History in the SQLite file `path`, which the first write makes (0640, its folder 0750).
 
     Another process that writes is waited for up to `timeout` seconds. Readers never wait (write-ahead log), but they
@@ -138,7 +171,7 @@ class SQLiteSink(Sink):
                 "INSERT INTO incoming VALUES (?, ?, ?, ?, ?)",
                 (
                     (_blob(r.site), _blob(r.page), _blob(r.dimension), _blob(r.value), r.count)
-                    for r in only_of(day, rows)
+                    for r in renamed(only_of(day, rows), names_on(day, _merges(database)))
                 ),
             )
             database.execute(_ADD_NAMES)
@@ -229,6 +262,33 @@ class SQLiteSink(Sink):
                 for day, text, lines, written in found
             )
 
+    def merge(self, merge: Merge) -> None:
+        merge.check()
+        texts = {"site": _blob(merge.site), "old": _blob(merge.old), "new": _blob(merge.new)}
+        range_ = {"since": _number(merge.since), "until": _number(merge.until)}
+        with self._errors(), self._writing() as database:
+            if _merges(database)[-1:] != [merge]:
+                database.execute(_MERGES)
+                database.execute(
+                    "INSERT INTO merge (site, old, new, since, until) VALUES (:site, :old, :new, :since, :until)",
+                    texts | range_,
+                )
+            ids = {}
+            for name, text in texts.items():
+                database.execute("INSERT OR IGNORE INTO name (text) VALUES (?)", [text])
+                [ids[name]] = database.execute("SELECT id FROM name WHERE text = ?", [text]).fetchone()
+            for statement, wanted in (
+                (_ADD_SERIES_OF_NEW, ids),
+                (_ADD_TO_NEW, ids | range_),
+                (_REMOVE_OLD, ids | range_),
+            ):
+                database.execute(statement, wanted)
+
+    def merges(self) -> list[Merge]:
+        with self._errors():
+            database = self._open()
+            return [] if database is None else _merges(database)
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
@@ -311,6 +371,16 @@ class SQLiteSink(Sink):
         # The journal of a finished day may be removed right after: the commit must outlive a power cut.
         connection.execute("PRAGMA synchronous = FULL")
         return connection
+
+
+def _merges(database: sqlite3.Connection) -> list[Merge]:
+    if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'merge'").fetchone():
+        return []
+    found = database.execute("SELECT site, old, new, since, until FROM merge ORDER BY number")
+    return [
+        Merge(_text(site), _text(old), _text(new), date.fromordinal(since + _EPOCH), date.fromordinal(until + _EPOCH))
+        for site, old, new, since, until in found
+    ]
 
 
 def _is_history(connection: sqlite3.Connection, path: Path) -> bool:

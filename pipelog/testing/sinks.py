@@ -15,7 +15,8 @@ import pytest
 
 from pipelog.errors import PartialDayError
 from pipelog.model import DailyCount
-from pipelog.sinks.base import Sink
+from pipelog.sinks.base import Merging, Sink
+from pipelog.sinks.merges import Merge
 
 DAY = date(2026, 11, 22)
 NEXT = date(2026, 11, 23)
@@ -294,6 +295,113 @@ class SinkSuite:
         sink.replace_day(DAY, "web1", [row()], lines=1)
         [info] = sink.days()
         assert begin <= info.written <= datetime.now(UTC) + timedelta(seconds=2)
+
+    # -- two pages become one; for sinks that are `Merging`, too --
+
+    @pytest.fixture
+    def merging(self, sink: Sink) -> Merging:
+        """The same object as `sink`."""
+        if not isinstance(sink, Merging):
+            pytest.skip("the sink cannot merge")
+        return sink
+
+    def test_merge_adds_every_dimension_and_source(self, sink: Sink, merging: Merging) -> None:
+        old = [
+            row("/old", 3),
+            row("/old", 2, dimension="referrer", value="x"),
+            row("/old", 1, dimension="bot", value="b"),
+        ]
+        new = [row("/new", 10), row("/new", 20, dimension="referrer", value="x")]
+        others = [row("/oldest", 5), row("/old", 7, site="other"), row("", 9, dimension="requests"), row("old", 4)]
+        sink.replace_day(DAY, "web1", [*old, *new, *others], lines=9)
+        sink.replace_day(DAY, "web2", [row("/old", 100)], lines=1)
+        sink.replace_day(NEXT, "web1", [row("/old", 1000, day=NEXT)], lines=1)
+        before = [info[:3] for info in sink.days()]
+        for _ in range(2):
+            merging.merge(Merge("", "/old", "/new"))
+            assert everything(sink) == sorted(
+                [
+                    *others,
+                    row("/new", 113),
+                    row("/new", 22, dimension="referrer", value="x"),
+                    row("/new", 1, dimension="bot", value="b"),
+                    row("/new", 1000, day=NEXT),
+                ]
+            )
+            assert list(sink.rows(DAY, NEXT, site="", page="/old")) == []
+            found = sink.totals(DAY, NEXT, site="", pages=["/old", "/new"], dimension="views")
+            assert found == {"/new": 1113}
+        assert [info[:3] for info in sink.days()] == before
+        assert merging.merges() == [Merge("", "/old", "/new")]
+
+    def test_merge_of_some_days(self, sink: Sink, merging: Merging) -> None:
+        days = [DAY + timedelta(n) for n in range(4)]
+        for day in days:
+            sink.replace_day(day, "web1", [row("/old", 1, day=day), row("/new", 10, day=day)], lines=11)
+        merging.merge(Merge("", "/old", "/new", days[1], days[2]))
+        found = {day: {r.page: r.count for r in sink.rows(day, day)} for day in days}
+        whole, parted = {"/new": 11}, {"/old": 1, "/new": 10}
+        assert found == dict(zip(days, (parted, whole, whole, parted), strict=True))
+
+    def test_a_merge_holds_for_days_that_are_written_later(self, sink: Sink, merging: Merging) -> None:
+        merging.merge(Merge("", "/old", "/new", date.min, DAY))
+        for day in (DAY, NEXT):
+            rows = [row("/old", 1, day=day), row("/new", 10, day=day), row("/old", 5, day=day, site="other")]
+            for _ in range(2):
+                sink.replace_day(day, "web1", rows, lines=16, force=True)
+        assert [r for r in everything(sink) if not r.site] == [
+            row("/new", 11),
+            row("/new", 10, day=NEXT),
+            row("/old", 1, day=NEXT),
+        ]
+        assert sum(r.count for r in everything(sink) if r.site == "other") == 10
+
+    def test_merges_follow_one_another(self, sink: Sink, merging: Merging) -> None:
+        pages = ["/a", "/b", "/c", "/d"]
+        done = [Merge("", "/b", "/c"), Merge("", "/a", "/b"), Merge("", "/b", "/d"), Merge("", "/d", "/a")]
+        for day in (DAY, NEXT):  # once it is history that is merged, once what is written after it
+            rows = [row(page, 10**n, day=day) for n, page in enumerate(pages)]
+            sink.replace_day(day, "web1", rows, lines=4)
+            if day == DAY:
+                for merge in done:
+                    merging.merge(merge)
+            expected = [row("/a", 1001, day=day), row("/c", 110, day=day)]
+            assert sorted(sink.rows(day, day)) == expected
+        assert merging.merges() == done
+
+    def test_merges_outlive_the_object(self, tmp_path: Path, merging: Merging) -> None:
+        merge = Merge("www.example.org", "/old", "/new", DAY, NEXT)
+        merging.merge(merge)
+        with self.make_sink(tmp_path) as other:
+            assert isinstance(other, Merging)
+            assert other.merges() == [merge]
+
+    @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE.keys())
+    def test_merge_of_hostile_names(self, sink: Sink, merging: Merging, text: str) -> None:
+        sink.replace_day(DAY, "web1", [row(text, 1, site=text), row("/a", 2)], lines=3)
+        merging.merge(Merge(text, text, text + "2"))
+        assert everything(sink) == sorted([row(text + "2", 1, site=text), row("/a", 2)])
+        merging.merge(Merge(text, text + "2", text))
+        assert everything(sink) == sorted([row(text, 1, site=text), row("/a", 2)])
+
+    @pytest.mark.parametrize(
+        "merge",
+        [
+            Merge("", "/a", "/a"),
+            Merge("", "", "/a"),
+            Merge("", "/a", ""),
+            Merge("", "/a", "(other)"),
+            Merge("", "(other)", "/a"),
+            Merge("", "/a", "/b", NEXT, DAY),
+        ],
+    )
+    def test_merges_that_mean_nothing(self, sink: Sink, merging: Merging, merge: Merge) -> None:
+        rows = [row("", 1, dimension="requests"), row("(other)", 1), row("/a", 2)]
+        sink.replace_day(DAY, "web1", rows, lines=3)
+        with pytest.raises(ValueError, match=r"; (name|give)"):
+            merging.merge(merge)
+        assert everything(sink) == rows
+        assert merging.merges() == []
 
     # -- life --
 

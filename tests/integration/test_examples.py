@@ -138,6 +138,38 @@ def test_one_logger_for_all_virtual_hosts(site: Site) -> None:
     assert len((site.work / "press.log").read_text().splitlines()) == 4
 
 
+@pytest.mark.parametrize("site", ["global.conf"], indirect=True)
+def test_one_logger_and_a_host_with_rules_of_its_own(site: Site) -> None:
+    """The settings file is where httpd's environment says; the logger, the rollup and the page read the same."""
+    site.stop()
+    file = site.work / "pipelog.toml"
+    file.write_text(
+        f'state = "{site.state}"\n[counting]\ntrailing_slash = "strip"\n'
+        '[site."press.example.org"]\nparameters = ["id"]\ntrailing_slash = "keep"\n'
+    )
+    file.chmod(0o644)
+    text = site.configuration.read_text()
+    site.configuration.write_text(text.replace("-m pipelog", f"-m pipelog --config {file}"))
+    site.start()
+    for host in ("www.example.org", "press.example.org"):
+        for query in ("?id=1&from=mail", "?id=2"):
+            assert site.get("/releases/1/" + query, host=host) == 200
+    hits = hits_of(config.load(config=file, environ={}))
+
+    def today(page: str) -> tuple[int, int]:
+        return tuple(hits.today(page, site=f"{name}.example.org") for name in ("www", "press"))  # type: ignore[return-value]
+
+    servers.eventually(lambda: today("/releases/1/?id=2") == (2, 1), "the hits are counted live")
+    assert today("/releases/1") == (2, 0)
+    assert today("/releases/1/?id=1") == (2, 1)
+    site.stop()
+    done = pipelog(site.state, "rollup", "today", "--force", "--format", "vhost_combined", config=str(file))
+    assert done.returncode == 0, done.stderr
+    history = hits_of(config.load(config=file, environ={}))
+    assert history.today("/releases/1", site="www.example.org") == 2
+    assert history.total("/releases/1/?id=1&x", site="press.example.org") == 1
+
+
 # -- the page ----------------------------------------------------------------------------------------------------
 
 
