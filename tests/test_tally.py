@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import subprocess
 import sys
 import types
 from collections import Counter
@@ -319,3 +320,12 @@ def test_a_flood_changes_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
     expected = tally_of(chunk)
     monkeypatch.setattr(tally_module, "MEMO_BYTES", 1_000)
     assert tally_of(chunk) == expected
+
+
+def test_a_warm_tallier_has_read_the_list_of_crawlers() -> None:
+    code = (
+        "import sys\nfrom pipelog.counting.rules import Rules\nfrom pipelog.counting.tally import Tallier\n"
+        "from pipelog.parsing.logformat import LogFormat\ntallier = Tallier(Rules(), LogFormat('combined'))\n"
+        "assert 'crawleruseragents' not in sys.modules\ntallier.warm_up()\nassert 'crawleruseragents' in sys.modules\n"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

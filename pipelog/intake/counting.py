@@ -40,6 +40,7 @@ class JournalCounter:
         self._plan = plan
         self._format = LogFormat(plan.format)
         self._tallier = Tallier(plan.rules, self._format)
+        self._tallier.warm_up()
         self._backend = plan.backend()
         self._manifest = Manifest(plan.state)
         self._tally: Tally = {}
