@@ -185,6 +185,7 @@ class Site(Httpd):
         program = [servers.require("wrk"), "-t1", f"-c{connections}", "-d1s", "-s", str(self.work / "load.lua")]
         over = threading.Event()
         thread = threading.Thread(target=self._keep_asking, args=(program, padding, pages, over))
+        eventually(self.plain.exists, "httpd has opened its logs, which it does after its sockets")
         before = self.plain.stat().st_size
         thread.start()
         try:
