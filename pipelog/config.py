@@ -154,7 +154,7 @@ def _known(name: str, names: frozenset[str], where: str) -> None:
 
 
 def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
-    import tomllib  # only where there is a file: the supervisor stays small
+    import tomllib  # only where there is a file: the logger starts in a hurry
 
     try:
         with open(path, "rb") as file:
@@ -239,7 +239,7 @@ def with_sites(rules: Rules, sites: Mapping[str, Any], file: str) -> Rules:
     """`rules` with those of the sites that have a table `[site."NAME"]`: the same but for what stands there."""
     if not sites:
         return rules
-    from pipelog.counting.referrers import hostname  # only where there are any: the supervisor stays small
+    from pipelog.counting.referrers import hostname  # only where there are any: the logger starts in a hurry
 
     found: dict[str, Rules] = {}
     for title, table in sites.items():

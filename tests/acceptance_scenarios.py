@@ -115,6 +115,15 @@ class Trial:
             for _ in self.beats(every):
                 event()
 
+    def wait_for_counting(self) -> None:
+        """Until lines are counted; the status is there a little earlier."""
+
+        def counted() -> bool:
+            status = read_status(self.site.kept)
+            return status is not None and status.totals.get("lines", 0) > 0
+
+        eventually(counted, "something is counted")
+
     def kill(self, *pids: int) -> None:
         """kill -9."""
         self.kills += sum(map(kill, pids))
@@ -231,7 +240,7 @@ def kill_both(trial: Trial) -> None:
 def store_stopped(trial: Trial) -> None:
     site, store = trial.site, trial.store
     with site.load():
-        eventually(lambda: read_status(site.kept), "something is counted")
+        trial.wait_for_counting()
         for _ in trial.beats(0.5):
             store.pause()
             before = site.plain.stat().st_size
@@ -244,7 +253,7 @@ def store_stopped(trial: Trial) -> None:
 @scenario("store killed, and started again without its memory", stores=("memcached",))
 def store_emptied(trial: Trial) -> None:
     with trial.site.load():
-        eventually(lambda: read_status(trial.site.kept), "something is counted")
+        trial.wait_for_counting()
         for _ in trial.beats(1.5):
             trial.store.empty()
 
@@ -279,7 +288,7 @@ def journal_removed(trial: Trial) -> None:
 
     with trial.site.load():
         # A file that is removed before the counting has opened it is gone.
-        eventually(lambda: read_status(trial.site.kept), "something is counted")
+        trial.wait_for_counting()
         for _ in trial.beats(1.5):
             eventually(folder.exists, "there is a journal")
             shutil.rmtree(folder, ignore_errors=True)  # it is made again while it is removed

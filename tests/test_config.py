@@ -37,6 +37,14 @@ def of_file(file: Path, content: str, environ: Mapping[str, str] | None = None) 
     return load(config=file, environ=environ or {})
 
 
+def refusal_of(file: Path, content: str) -> str:
+    """The one line that says what is wrong with a file."""
+    with pytest.raises(SettingsError) as caught:
+        of_file(file, content)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
+
+
 def test_with_no_settings_at_all_everything_has_a_value() -> None:
     settings = load(environ={"XDG_STATE_HOME": "/somewhere"})
     state = default_state({"XDG_STATE_HOME": "/somewhere"})
@@ -242,10 +250,7 @@ own_sites = ["example.net"]
     ],
 )
 def test_tables_of_sites_that_cannot_be(file: Path, content: str, reason: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        of_file(file, content)
-    assert reason.replace("{file}", str(file)) in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert reason.replace("{file}", str(file)) in refusal_of(file, content)
 
 
 def test_sites_are_of_the_file_only() -> None:
@@ -376,10 +381,7 @@ def test_rules_of_an_application() -> None:
     ],
 )
 def test_values_that_cannot_be(file: Path, content: str, reason: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        of_file(file, content)
-    assert reason in str(caught.value)
-    assert "\n" not in str(caught.value)
+    assert reason in refusal_of(file, content)
 
 
 def test_what_is_wrong_is_said_with_its_origin(file: Path) -> None:

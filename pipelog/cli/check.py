@@ -84,7 +84,6 @@ def _settings(settings: Settings) -> Iterator[Finding]:
         for name in sorted(OF_A_SITE):
             if getattr(own, name) != getattr(settings.counting, name):
                 yield "", f'site."{site}".{name} = {getattr(own, name)}'
-
     yield "", f"bots are told by {crawlers.described(settings.counting.bots)}"
 
 

@@ -40,11 +40,11 @@ def run(arguments: Sequence[str], progress: Progress) -> int:
 
 
 def plan_of(settings: Settings) -> Plan:
-    """The intake's plan. A format or backend that cannot be used is found by the worker, which keeps the log all the
-    same: a misspelt setting must not stop httpd."""
+    """The intake's plan. A format or backend that cannot be used is found by the counting thread, and the log is kept
+    all the same: a misspelt setting must not stop httpd."""
 
     def backend() -> CounterBackend:
-        from pipelog import plugins  # in the worker: the supervisor stays small
+        from pipelog import plugins  # in the counting thread: the first byte does not wait for it
 
         return plugins.backend(settings.backend)
 

@@ -12,6 +12,7 @@ import signal
 import time
 from collections.abc import Callable
 
+from pipelog.errors import IntakeError
 from pipelog.intake.messages import say
 
 SIGNALS = frozenset((signal.SIGTERM, signal.SIGHUP, signal.SIGINT, signal.SIGUSR1, signal.SIGUSR2, signal.SIGCHLD))
@@ -22,9 +23,9 @@ BECOME = signal.SIGUSR1
 CANNOT_BOOT = 78  # EX_CONFIG of sysexits.h
 TRIES_AFTER_END = 5
 """Workers that may die, one after the other and moving nothing, when the input has ended."""
-
-REFUSED = (1, 2)
-"""Codes of a worker that said why it cannot run, and read a pipe to its end: the next would do the same."""
+FINAL = (0, 1, 2)
+"""Codes after which no worker is started: all is counted, or the worker has said why it cannot run (1; 2: the usage)
+and has read a pipe to its end, as the next would do."""
 
 _BYTES, _BEGUN, _ENDED, _RESTARTS, _UID, _GID = range(6)
 
@@ -92,9 +93,8 @@ def hold_signals() -> None:
     httpd sends SIGTERM as little as 6 ms after exec; they are waited for by `supervise`, never handled midway.
     """
     signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
-    signal.signal(
-        signal.SIGCHLD, signal.SIG_DFL
-    )  # where it is inherited as ignored, a child's end cannot be waited for
+    # Where it is inherited as ignored, a child's end cannot be waited for.
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
 
 
 def open_standard_descriptors() -> None:
@@ -110,10 +110,10 @@ def supervise(
     fork: Callable[[], int] = os.fork,
     sleep: Callable[[float], None] = time.sleep,
 ) -> int:
-    """Run `work` in a child until one ends with 0, which means that it saw the input's end and all is counted.
+    """Run `work` in a child until one ends with a code of `FINAL`, and return that code.
 
     Any other death starts the next at once; only a worker that had moved no bytes makes the next one wait, up to
-    `MOST_DELAY`. Returns the exit code, which is the worker's where it refused to run.
+    `MOST_DELAY`. 1 where the input has ended and workers cannot count what there is.
     """
     progress = Progress()
     idle_deaths = 0
@@ -123,7 +123,7 @@ def supervise(
             _be_worker(work, progress)
         status = _wait(pid, progress)
         code = os.waitstatus_to_exitcode(status)
-        if code == 0 or code in REFUSED:
+        if code in FINAL:
             return code
         idle_deaths = 0 if progress.bytes else idle_deaths + 1
         if progress.ended and (code == CANNOT_BOOT or idle_deaths > TRIES_AFTER_END):
@@ -160,4 +160,7 @@ def _wait(pid: int, progress: Progress) -> int:
         elif number == BECOME and progress.identity != (-1, -1):
             from pipelog.intake.privileges import become
 
-            become(*progress.identity)
+            try:
+                become(*progress.identity)
+            except IntakeError:
+                pass  # the worker, with the same rights, fails in the same way, says so, and refuses to run

@@ -48,9 +48,6 @@ class Suspicion:
             if not self.careful(*self._at):
                 self._careful = self._at
             self._write()
-        # Those put aside are known by their files: between two commits there may be several, and each restart reads
-        # all of them again. A file that was moved away sets its line free.
-        self._aside = {path.name for path in self._folder.glob("*")}
 
     def careful(self, start: Position, end: Position) -> bool:
         """Whether these lines are to be counted one by one."""
@@ -59,7 +56,9 @@ class Suspicion:
     def begin(self, start: Position, end: Position) -> bool:
         """Mark the lines from `start` to `end` as being counted; False when they must not be: they killed thrice."""
         self._at = start, end
-        if self._is_aside() or (self._at == self._suspect and self._deaths >= DEATHS):
+        # Those put aside are known by their files: between two commits there may be several, and each restart reads
+        # all of them again. A file that was moved away sets its line free.
+        if self._file.exists() or (self._at == self._suspect and self._deaths >= DEATHS):
             return False
         self._busy = True
         self._write()
@@ -73,22 +72,18 @@ class Suspicion:
     def quarantine(self, line: bytes) -> Path:
         """Put a line aside, in a file of its own, by which it is known when it is read again."""
         os.makedirs(self._folder, FOLDER_MODE, exist_ok=True)
-        path = self._folder / self._name
+        path = self._file
         fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, FILE_MODE)
         with open(fd, "wb") as file:
             file.write(line)
-        self._aside.add(path.name)
         if self._at == self._suspect:
             self._suspect, self._deaths = (_NOWHERE, _NOWHERE), 0
         return path
 
-    def _is_aside(self) -> bool:
-        return self._name in self._aside and (self._folder / self._name).exists()
-
     @property
-    def _name(self) -> str:
+    def _file(self) -> Path:
         start, end = self._at
-        return f"{start.segment}-{start.offset}-{end.offset}.log"
+        return self._folder / f"{start.segment}-{start.offset}-{end.offset}.log"
 
     def _write(self) -> None:
         places = (*self._at, *self._suspect, *self._careful)

@@ -20,8 +20,8 @@ from pipelog.parsing.chunks import MAX_LINE
 PAUSE = 0.02
 """Seconds between two turns while lines come: one wake-up for many lines. A turn after a sleep takes 160 µs of CPU, one
 right after another 20 (measured). At 50 MB a second the pipe would be full; of a smaller pipe it is a smaller part."""
-HALF_PAUSE = 0.005
-"""Seconds between two looks whether another pipe's half line is whole."""
+SHORT_PAUSE = 0.005
+"""Seconds between two looks whether another pipe's half line is whole, and between two reads while the disk is full."""
 RETRY = 1.0
 """Seconds between two tries of a disk that refuses."""
 LOOK = 1.0
@@ -110,7 +110,7 @@ class Intake:
                 self._read_on()
                 break
             elif turn is Turn.HALF:
-                time.sleep(HALF_PAUSE)
+                time.sleep(SHORT_PAUSE)
             elif self._orphaned() and self._writer.succeeded():
                 say("another worker reads this pipe now; this one leaves")
                 break
@@ -185,7 +185,7 @@ class Intake:
             if full:
                 self._counter.count_directly(lines + full)
             partial = partial[: MAX_LINE + 1]
-            time.sleep(HALF_PAUSE)
+            time.sleep(SHORT_PAUSE)
         if self._ended and partial:
             self._counter.count_directly(partial + b"\n")
             partial = b""
@@ -235,7 +235,7 @@ class Intake:
                 time.sleep(RETRY)
                 continue
             if isinstance(wrote, Turn):
-                time.sleep(HALF_PAUSE)
+                time.sleep(SHORT_PAUSE)
                 continue
             lines = lines[wrote:]
             self._count_moved(wrote)

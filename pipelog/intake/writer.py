@@ -102,8 +102,7 @@ class Writer:
 
     def splice(self) -> int | Turn:
         """Move what the pipe holds: the number of bytes, or why there were none. OSError where the disk refuses."""
-        record = self._take_lock()
-        try:
+        with self._locked() as record:
             if not self._may_write(record):
                 return Turn.HALF
             end = self._settle(record)
@@ -118,8 +117,6 @@ class Writer:
                     return Turn.NO_PIPE
                 raise
             return moved or Turn.END
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
 
     def append(self, lines: bytes) -> int | Turn:
         """Write bytes that were read: for input that cannot be spliced. Short when the disk is full."""
@@ -161,32 +158,12 @@ class Writer:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[Record]:
-        record = self._take_lock()
-        try:
-            yield record
-        finally:
-            fcntl.flock(self._lock, fcntl.LOCK_UN)
-
-    def _take_lock(self) -> Record:
-        """Lock the file that stands at the lock's path now (a state folder may be removed under way), and go to the
-        segment in use.
+        """The lock, and what it says of the last writer; in the segment in use.
 
         Few system calls: at each of them the counting thread may take the interpreter, and keep it for half a
         millisecond. Where nobody else has written since, nobody has changed the segment; once a second all the same.
         """
-        while True:
-            if self._lock < 0:
-                os.makedirs(self._state, FOLDER_MODE, exist_ok=True)
-                self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
-                self._lock_inode = os.fstat(self._lock).st_ino
-            fcntl.flock(self._lock, fcntl.LOCK_EX)
-            try:
-                if os.stat(self._lock_path).st_ino == self._lock_inode:
-                    break
-            except FileNotFoundError:
-                pass
-            os.close(self._lock)
-            self._lock = -1
+        self._take_lock()
         try:
             raw = os.pread(self._lock, _RECORD.size, 0)
             record = Record()
@@ -198,10 +175,25 @@ class Writer:
                 self._manifest.refresh()
                 if self._manifest.current() != self._segment:
                     self._enter(self._manifest.current())
-            return record
-        except BaseException:
+            yield record
+        finally:
             fcntl.flock(self._lock, fcntl.LOCK_UN)
-            raise
+
+    def _take_lock(self) -> None:
+        """Lock the file that stands at the lock's path now: a state folder may be removed under way."""
+        while True:
+            if self._lock < 0:
+                os.makedirs(self._state, FOLDER_MODE, exist_ok=True)
+                self._lock = os.open(self._lock_path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, FILE_MODE)
+                self._lock_inode = os.fstat(self._lock).st_ino
+            fcntl.flock(self._lock, fcntl.LOCK_EX)
+            try:
+                if os.stat(self._lock_path).st_ino == self._lock_inode:
+                    return
+            except FileNotFoundError:
+                pass
+            os.close(self._lock)
+            self._lock = -1
 
     def _enter(self, segment: Segment | None) -> None:
         """Go to the segment that another writer is at."""

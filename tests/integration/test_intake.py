@@ -59,6 +59,18 @@ class Logger:
         eventually(lambda: found.extend(path.read_text().split()) or found, "the supervisor has a worker")
         return int(found[0])
 
+    def kill_worker(self) -> None:
+        """kill -9 of a worker; of the next one where the one that was found had just been killed."""
+
+        def killed() -> bool:
+            try:
+                os.kill(self.worker(), signal.SIGKILL)
+            except ProcessLookupError:
+                return False
+            return True
+
+        eventually(killed, "a worker is killed")
+
     def end(self, within: float = 20) -> int:
         """Close the pipe, wait for the end, return the exit code."""
         if self.write >= 0:
@@ -254,7 +266,7 @@ def test_kills_lose_and_double_nothing(logger: Logger, state: Path, victim: str)
         sent += batch
         logger.send(lines(batch))
         if victim in ("worker", "both"):
-            os.kill(logger.worker(), signal.SIGKILL)
+            logger.kill_worker()
         if victim in ("supervisor", "both"):
             logger.process.kill()
             logger.process.wait()

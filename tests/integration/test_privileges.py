@@ -87,3 +87,22 @@ def test_a_user_that_there_is_not_is_said(public: Path) -> None:
         b"no-such-user" in done.stderr and done.stderr.count(b"\n") == 1
     )
     assert not (public / "state").exists()
+
+
+def test_only_root_can_become_another_user(public: Path) -> None:
+    state = public / "state"
+    state.mkdir()
+    os.chown(state, pwd.getpwnam(USER).pw_uid, -1)
+    done = subprocess.run(
+        [python(), "-m", "pipelog", "--state", str(state), "--user", "root"],
+        input=line("/a/"),
+        capture_output=True,
+        env={"PYTHONPATH": str(public), "PATH": os.environ["PATH"], "PYTHONDONTWRITEBYTECODE": "1"},
+        cwd="/",
+        user=USER,
+        timeout=20,
+    )
+    assert done.returncode == 1
+    (said,) = done.stderr.decode().splitlines()
+    assert "only root can become user 0; leave --user and --group out" in said
+    assert not list(state.iterdir())
