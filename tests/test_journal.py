@@ -97,6 +97,24 @@ def test_a_clock_set_back_begins_a_segment_though_the_name_stays(state: Path) ->
     assert read_all(state) == b"one\n" + 5 * b"more\n"
 
 
+def test_files_that_are_removed_before_their_turn_are_read_all_the_same(state: Path, template: str) -> None:
+    path = state / "journal" / "2026-11-22.log"
+    pipe = Pipe(state, template, Clock())
+    pipe.send(b"1\n2\n3\n")
+    reader = JournalReader(manifest_of(state), BEGIN)
+    assert reader.read(2) == b"1\n"
+    for number, unread in ((2, b"four\n"), (3, b"five\n")):
+        path.unlink()
+        pipe.send(unread)
+        assert reader.read(2) == b"%d\n" % number
+    path.unlink()
+    assert reader.read(100) == b"four\n"
+    assert reader.read(100) == b"five\n"
+    assert reader.read(100) == b""
+    reader.close()
+    pipe.close()
+
+
 def test_two_pipes_share_the_journal_line_by_line(state: Path, template: str) -> None:
     clock = Clock()
     one, two = Pipe(state, template, clock), Pipe(state, template, clock)

@@ -9,6 +9,7 @@ This module knows which files there are and in which order (`Manifest`), and rea
 
 from __future__ import annotations
 
+import contextlib
 import json
 import math
 import os
@@ -26,6 +27,8 @@ from pipelog.parsing.chunks import LineBuffer
 DAY = timedelta(days=1)
 ZONES = timedelta(hours=14)
 """No zone is farther from UTC, so a day's first line stands in no segment that was left so long before its begin."""
+MOST_AHEAD = 64
+"""Files that a reader opens before their turn; a process may have 1,024."""
 FILE_MODE, FOLDER_MODE = 0o640, 0o750
 
 
@@ -146,6 +149,7 @@ class JournalReader:
     def __init__(self, manifest: Manifest, position: Position) -> None:
         self._manifest = manifest
         self._fd = -1
+        self._ahead: dict[int, int] = {}  # segment -> its file, opened before its turn
         self._buffer = LineBuffer()
         self._segment: Segment | None = None
         self._read_to = position
@@ -168,10 +172,10 @@ class JournalReader:
         return self._segment.path if self._segment else ""
 
     def close(self) -> None:
-        """Let go of the file."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        """Let go of the files."""
+        self._leave()
+        while self._ahead:
+            os.close(self._ahead.popitem()[1])
 
     def read(self, size: int, until: Position | None = None) -> bytes:
         """Whole lines, at most about `size` bytes and not beyond `until`; b"" at the journal's end for now."""
@@ -179,6 +183,7 @@ class JournalReader:
             self._manifest.refresh()
             if self._fd < 0 and not self._open():
                 return b""
+            self._hold_latest()
             later = self._next(self._read_to.segment)
             room = min(size, self._limit() - self._read_to.offset)
             if until is not None and until.segment == self._read_to.segment:
@@ -195,7 +200,7 @@ class JournalReader:
             if later is None or (until is not None and until.segment == self._read_to.segment):
                 return b""
             rest = self._buffer.rest()
-            self.close()
+            self._leave()
             self._read_to = Position(later.number, later.start)
             if rest:
                 return rest + b"\n"
@@ -207,7 +212,9 @@ class JournalReader:
         if segment.number != self._read_to.segment:
             self._read_to = Position(segment.number, segment.start)
         try:
-            self._fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
+            self._fd = self._ahead.pop(segment.number, -1)
+            if self._fd < 0:
+                self._fd = os.open(segment.path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
             later = self._next(segment.number)
             if later is None:
@@ -220,6 +227,28 @@ class JournalReader:
             self.clamped += self._read_to.offset - size
             self._read_to = self._read_to._replace(offset=size)
         return True
+
+    def _leave(self) -> None:
+        if self._fd >= 0:
+            os.close(self._fd)
+            self._fd = -1
+
+    def _hold_latest(self) -> None:
+        """Open the file that is written to now: who is behind could find it removed when its turn comes.
+
+        Only once there are lines in it. An empty one may be that of the next segment, in the place of a removed one:
+        files are made before they are noted.
+        """
+        latest = self._manifest.current()
+        if latest is None or latest.number <= self._read_to.segment or latest.number in self._ahead:
+            return
+        if len(self._ahead) < MOST_AHEAD:
+            with contextlib.suppress(FileNotFoundError):
+                fd = os.open(latest.path, os.O_RDONLY | os.O_CLOEXEC)
+                if os.fstat(fd).st_size > latest.start:
+                    self._ahead[latest.number] = fd
+                else:
+                    os.close(fd)
 
     def _limit(self) -> int:
         """Where this segment ends in its file, if a later segment goes on in the same one."""
