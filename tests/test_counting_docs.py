@@ -14,7 +14,7 @@ from counting_helpers import by_definition
 from pipelog import config
 from pipelog.counting.pages import canonical, page_namer
 from pipelog.counting.rules import Rules
-from pipelog.counting.tally import Tallier
+from pipelog.counting.tally import Batch, Tallier
 from pipelog.counting.views import Judge
 from pipelog.model import Tally
 from pipelog.parsing.clf import clf_time
@@ -33,10 +33,12 @@ def table(first: str) -> list[list[str]]:
 
 def counted(line: str, format: str, rules: Rules | None = None) -> Tally:
     """What a line counts for, in both ways, which agree."""
-    rules, parsed, tally = rules or Rules(), LogFormat(format), Tally()
+    rules, parsed, tally, batch = rules or Rules(), LogFormat(format), Tally(), Batch()
     columns = parsed.columns(line.encode() + b"\n")
     assert not columns.bad
-    Tallier(rules, parsed).add(columns, tally)
+    tallier = Tallier(rules, parsed)
+    tallier.add(columns, batch)
+    tallier.tally(batch, tally)
     assert tally == by_definition(line.encode(), format, rules)
     return tally
 

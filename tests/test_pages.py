@@ -297,7 +297,7 @@ def test_case_is_folded_where_paths_are_compared() -> None:
     rules = Rules(fold_case=True, asset_paths=("/Health",), site_search_path="/Find", index_names=("Default.HTM",))
     judge = Judge(rules)
     assert judge.request("GET", "/HEALTH").page is None
-    assert judge.request("GET", "/find?q=Kit") == ("/find", "/find", "", "kit")
+    assert judge.request("GET", "/find?q=Kit") == ("/find", "/find", "", "kit", True)
     assert judge.request("GET", "/A/default.htm").page == "/a/"
 
 

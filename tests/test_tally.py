@@ -20,8 +20,11 @@ from pipelog.counting import pages
 from pipelog.counting import tally as tally_module
 from pipelog.counting.caps import Caps
 from pipelog.counting.rules import OTHER, Rules
-from pipelog.counting.tally import Memo, Tallier, tells_agent
+from pipelog.counting.tally import Batch, Memo, Requests, Tallier, tells_agent
+from pipelog.counting.views import Judge
 from pipelog.model import Coordinate, Tally
+from pipelog.parsing.clf import split_request
+from pipelog.parsing.columns import Columns
 from pipelog.parsing.logformat import LogFormat
 
 DAY = date(2026, 11, 22)
@@ -53,9 +56,15 @@ SITES = replace(
 
 
 def tally_of(chunk: bytes, format: str = "combined", rules: Rules | None = None) -> Tally:
-    tally: Tally = {}
     parsed = LogFormat(format)
-    Tallier(rules or Rules(), parsed).add(parsed.columns(chunk), tally)
+    return tallied(Tallier(rules or Rules(), parsed), parsed.columns(chunk))
+
+
+def tallied(tallier: Tallier, *parts: Columns, into: Tally | None = None) -> Tally:
+    tally, batch = {} if into is None else into, Batch()
+    for columns in parts:
+        tallier.add(columns, batch)
+    tallier.tally(batch, tally)
     return tally
 
 
@@ -84,12 +93,14 @@ def test_an_empty_chunk_counts_nothing() -> None:
 def test_the_days_that_are_wanted() -> None:
     format = LogFormat("combined")
     chunk = b"".join(line("/a", stamp=f"{day}/Nov/2026:10:11:12 +0000") for day in (21, 22, 22, 23))
-    tally: Tally = {}
-    lines = Tallier(Rules(), format).add(format.columns(chunk), tally, days=frozenset((DAY,)))
-    assert lines == {DAY: 2}
+    tally, batch, tallier = Tally(), Batch(), Tallier(Rules(), format)
+    tallier.add(format.columns(chunk), batch, days=frozenset((DAY,)))
+    tallier.tally(batch, tally)
+    assert batch.lines() == {DAY: 2}
     assert {coordinate.day for coordinate in tally} == {DAY}
     assert tally[Coordinate(DAY, "", "/a", "views", "")] == 2
-    assert Tallier(Rules(), format).add(format.columns(chunk), {}).total() == 4
+    tallier.add(format.columns(chunk), batch)
+    assert batch.lines().total() == 6
 
 
 def test_absurd_sizes_do_not_burst_a_store() -> None:
@@ -115,7 +126,7 @@ def test_the_caps_hold_over_chunks() -> None:
     tallier = Tallier(Rules(), format, caps)
     tally: Tally = {}
     for page in "abcadb":
-        tallier.add(format.columns(line(f"/{page}")), tally)
+        tallied(tallier, format.columns(line(f"/{page}")), into=tally)
     views = {c.page: count for c, count in tally.items() if c.dimension == "views"}
     assert views == {"/a": 2, "/b": 2, OTHER: 2}
     assert caps.refused["page"] == 2
@@ -223,21 +234,36 @@ def test_tallies_of_parts_add_up(case: tuple[str, list[bytes]], data: st.DataObj
     cuts = sorted(data.draw(st.lists(st.integers(0, len(lines)), max_size=4)))
     parts = [lines[begin:end] for begin, end in zip([0, *cuts], [*cuts, len(lines)], strict=True)]
     together: Tally = {}
+    batch = Batch()
+    at_the_end: Tally = {}
     added: Counter[Coordinate] = Counter()
-    days: Counter[date] = Counter()
     for part in parts:
         columns = parsed.columns(b"".join(part))
-        days += tallier.add(columns, together)
-        apart: Tally = {}
-        Tallier(RULES, parsed).add(columns, apart)
-        added.update(apart)
+        tallier.add(columns, batch)
+        tallied(tallier, columns, into=together)
+        added.update(tallied(Tallier(RULES, parsed), columns))
+    tallier.tally(batch, at_the_end)
     whole = tally_of(b"".join(lines), format, RULES)
-    assert together == dict(added) == whole
+    assert at_the_end == together == dict(added) == whole
     requests = {c.day: 0 for c in whole}
     for coordinate, count in whole.items():
         if coordinate.dimension == "requests":
             requests[coordinate.day] += count
-    assert days == requests
+    assert batch.lines() == requests
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.sampled_from(["GET", "HEAD", "POST", "get"]),
+    targets | st.sampled_from(["/search", "/index.html", "http://h/a", "*"]),
+    st.text("aqsu_&=?#+%5x\\ 16/", max_size=10) | st.sampled_from(["q=kit", "utm_source=a&utm_term=b", "id=5#x?q=1"]),
+    st.sampled_from([" HTTP/1.1", " HTTP/2.0", " http/1.1", "", " x"]),
+    st.sampled_from([Rules(), RULES, replace(RULES, parameters=(), site_search_path="/a")]),
+)
+def test_a_request_in_halves_is_the_whole(method: str, target: str, query: str, protocol: str, rules: Rules) -> None:
+    judge = Judge(rules)
+    raw = f"{method} {target}?{query}{protocol}".encode("utf-8", "surrogateescape")
+    assert Requests(judge)[raw] == judge.request(*split_request(raw)[:2])
 
 
 # -- sites with rules of their own ---------------------------------------------------------------------------------
@@ -277,13 +303,13 @@ def test_a_resolver_is_asked_once_for_a_path_and_again_for_what_was_none(monkeyp
     format, tally = LogFormat("combined"), Tally()
     tallier = Tallier(Rules(resolver="publishing_application:resolve"), format)
     chunk = b"".join(line(f"/{page}?{n}") for page in (1, 2) for n in range(5))
-    tallier.add(format.columns(chunk), tally)
+    tallied(tallier, format.columns(chunk), into=tally)
     assert asked == ["/1", "/2"]
     published["/2"] = "release 2"
-    tallier.add(format.columns(chunk), tally)
+    tallied(tallier, format.columns(chunk), into=tally)
     assert asked == ["/1", "/2"]
     now[0] = pages.DOUBT
-    tallier.add(format.columns(chunk), tally)
+    tallied(tallier, format.columns(chunk), into=tally)
     assert asked == ["/1", "/2", "/2"]
     assert {c.page: n for c, n in tally.items() if c.dimension == "views"} == {"release 1": 15, "release 2": 5}
 
@@ -296,6 +322,16 @@ def test_a_memo_works_out_a_value_once() -> None:
     memo: Memo[bytes, int] = Memo(lambda key: asked.append(key) or len(key))  # type: ignore[func-returns-value]
     assert [memo[b"a"], memo[b"bb"], memo[b"a"]] == [1, 2, 1]
     assert asked == [b"a", b"bb"]
+
+
+def test_a_memo_that_begins_anew_keeps_what_is_asked_for_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tally_module, "MEMO_BYTES", 10_000)
+    asked: Counter[bytes] = Counter()
+    memo: Memo[bytes, bytes] = Memo(lambda key: asked.update([key]) or key)  # type: ignore[func-returns-value]
+    for number in range(1_000):
+        assert memo[b"often"] == b"often"
+        assert memo[b"%d" % number] == b"%d" % number
+    assert asked[b"often"] == 1
 
 
 def test_a_flood_of_values_costs_no_memory(monkeypatch: pytest.MonkeyPatch) -> None:

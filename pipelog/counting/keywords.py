@@ -100,7 +100,9 @@ def _text(raw: bytes, charset: str, old: str) -> str | None:
 
 def tidy(words: str) -> str:
     """Search words as they are counted: lower-case, printable, single blanks, at most `MAX_KEYWORD` characters."""
-    return " ".join("".join(c if c.isprintable() else " " for c in words).lower().split())[:MAX_KEYWORD].strip()
+    if not words.isprintable():
+        words = "".join(c if c.isprintable() else " " for c in words)
+    return " ".join(words.lower().split())[:MAX_KEYWORD].strip()
 
 
 def searched(source: Source) -> str | None:

@@ -1,14 +1,18 @@
-"""From columns of raw bytes to a tally: the same answers as `views.Judge.coordinates`, each distinct value judged once.
+"""From columns of raw bytes to a tally: the same answers as `views.Judge.coordinates`, in loops that run in C.
 
-A log repeats itself: a million lines hold a few thousand requests, a few hundred agents. So every part of a line is
-judged through a memo keyed by its raw bytes, and a line costs a few dictionary look-ups.
+A log repeats itself: a million lines hold a few thousand pages, a few hundred agents, a line's second is its
+neighbour's. So each distinct value is judged once and remembered by its raw bytes (`Memo`), a column is judged by
+`map` over the memo, and counted by `Counter`, whose loop over keys is C. What a line counts for is put together only
+when the batch ends, once for each distinct key rather than once a line.
 """
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Hashable, Sequence
+import re
+from collections import Counter, defaultdict
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from datetime import date
+from itertools import compress, repeat
 from time import monotonic
 from typing import Any, TypeVar
 
@@ -17,44 +21,84 @@ from pipelog.counting.pages import DOUBT
 from pipelog.counting.rules import Rules
 from pipelog.counting.views import MAX_SIZE, MISSING, Judge, Request
 from pipelog.model import Tally
-from pipelog.parsing.clf import clf_time, split_request, text
+from pipelog.parsing import clf
 from pipelog.parsing.columns import Columns
 from pipelog.parsing.logformat import LogFormat
 
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-MEMO_BYTES = 12_000_000
-"""A memo is emptied when its keys take so much: a flood of new values costs time, never memory."""
+MEMO_BYTES = 16_000_000
+"""A memo takes so much at most, about: a flood of new values costs time, never memory."""
 MEMO_KEY = 1_024
 """Bytes; a longer value is judged each time it comes."""
 _ENTRY = 200
 """Bytes that an entry takes besides the text of its key, about."""
 
+_UNKNOWN = object()
+_MISSED = b"%d" % MISSING
+_WITH_QUERY = re.compile(rb"([A-Z]++ /[^\x00- #?\\\x7f-\xff]*+)\?([^\x00- #\\\x7f-\xff]*+)( HTTP/[0-9]\.[0-9])")
+
 
 class Memo(dict[K, V]):
-    """A dictionary that works out what it lacks. Bounded; `size` gives the length of a key's text."""
+    """A dictionary that works out what it lacks. `size` gives the length of a key's text.
+
+    Bounded: when it is full, it begins anew, and takes over from what it held what is asked for again. So what is asked
+    for often stays, and what came once goes.
+    """
 
     def __init__(self, work: Callable[[K], V], size: Callable[[K], int] = len) -> None:  # type: ignore[assignment]
         super().__init__()
         self._work = work
         self._size = size
         self._held = 0
+        self._before: dict[K, V] = {}
 
     def __missing__(self, key: K) -> V:
-        value = self._work(key)
+        value = self._before.pop(key, _UNKNOWN)
+        if value is _UNKNOWN:
+            value = self._work(key)
         size = self._size(key)
         if size <= MEMO_KEY:
             self._held += size + _ENTRY
-            if self._held > MEMO_BYTES:
-                self.clear()
+            if self._held > MEMO_BYTES // 2:
+                self._before = dict(self)
+                super().clear()
                 self._held = size + _ENTRY
-            self[key] = value
-        return value
+            self[key] = value  # type: ignore[assignment]
+        return value  # type: ignore[return-value]
 
     def clear(self) -> None:
         super().clear()
+        self._before.clear()
         self._held = 0
+
+
+class Requests(Memo[bytes, Request]):
+    """Request lines as a judge has them.
+
+    Paths repeat themselves, and so do queries, but not the two together (a tracker's number in each link). So where the
+    query is no part of a page's name, a plain request line with a query is put together from its halves each time.
+    """
+
+    def __init__(self, judge: Judge) -> None:
+        super().__init__(lambda raw: judge.request(*clf.split_request(raw)[:2]))
+        self._whole = bool(judge.rules.parameters)
+        self._queries: Memo[tuple[bytes, bool], tuple[str, str]] = Memo(
+            lambda key: judge.in_query(key[0].decode("ascii"), key[1]), size=lambda key: len(key[0])
+        )
+
+    def __missing__(self, raw: bytes) -> Request:
+        halves = None if self._whole else _WITH_QUERY.fullmatch(raw)
+        if not halves:
+            return super().__missing__(raw)
+        before, query, after = halves.groups()
+        request = self[before + after]
+        page, missing, _, _, search = request
+        if page is None:
+            return request
+        campaign, keyword = self._queries[query, search]
+        return Request(page, missing, campaign, keyword, search)
 
 
 def tells_agent(format: LogFormat) -> bool:
@@ -69,31 +113,67 @@ def _whole_minute(time: bytes) -> bytes:
     return time
 
 
+class Counts:
+    """What was counted of one day and site, by the keys that are at hand while counting."""
+
+    __slots__ = ("bytes", "minutes", "missing", "pairs", "requests", "statuses", "views")
+
+    def __init__(self) -> None:
+        self.requests = 0
+        self.bytes = 0
+        self.statuses: Counter[bytes] = Counter()  # as in the line
+        self.minutes: Counter[bytes] = Counter()  # views by the time in the line
+        self.views: Counter[str] = Counter()  # by page
+        self.missing: Counter[str] = Counter()
+        self.pairs: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # dimension -> (page, value)
+
+
+class Batch(dict[tuple[date, str], Counts]):
+    """(day, site) -> what was counted of it. Grows with the distinct names in it, not with the lines."""
+
+    def __missing__(self, group: tuple[date, str]) -> Counts:
+        self[group] = made = Counts()
+        return made
+
+    @property
+    def names(self) -> int:
+        """How many counters it holds, about: what its memory and the commit of it cost."""
+        return sum(
+            5 + len(counts.views) + len(counts.missing) + sum(map(len, counts.pairs.values()))
+            for counts in self.values()
+        )
+
+    def lines(self) -> Counter[date]:
+        """The lines of each day."""
+        lines: Counter[date] = Counter()
+        for (day, _), counts in self.items():
+            lines[day] += counts.requests
+        return lines
+
+
 class Tallier:
-    """Counts columns of one format into a tally. One for a stream of lines: it remembers what it has judged, and the
-    caps. Where the format lacks the user agent nothing can be told a bot."""
+    """Counts columns of one format. One for a stream of lines: it remembers what it has judged, and the caps.
+
+    `add` columns to a batch, as many as there are, then `tally` it. Where the format lacks the user agent nothing can
+    be told a bot.
+    """
 
     def __init__(self, rules: Rules, format: LogFormat, caps: Caps | None = None) -> None:
         judge = Judge(rules)
         has_agent = tells_agent(format)
         self.caps = caps or Caps(rules)
-        self._statuses = judge.statuses
-        minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf_time(raw)))
+        self._viewed = frozenset(b"%03d" % status for status in judge.statuses)
+        minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf.clf_time(raw)))
         self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: minutes[_whole_minute(raw)])
-        self._sites: Memo[bytes, str] = Memo(lambda raw: judge.site(text(raw)))
-        self._requests: Memo[Any, Request] = Memo(lambda raw: judge.request(*split_request(raw)[:2]))
-        self._own: Memo[bytes, str] | None = None  # host -> its site, where that has rules of its own, else ""
-        if rules.sites:
-            self._own = Memo(lambda raw: site if (site := self._sites[raw]) in rules.sites else "")
-            self._requests = Memo(
-                lambda key: judge.of(key[0]).request(*split_request(key[1])[:2]), size=lambda key: len(key[1])
-            )
+        self._sites: Memo[bytes, str] = Memo(lambda raw: judge.site(clf.text(raw)))
+        self._requests = Requests(judge)
+        self._own_requests = {site: Requests(judge.of(site)) for site in rules.sites}
         self._forgetful = any(own.resolver for own in (rules, *rules.sites.values()))
         self._forgotten = monotonic()
-        self._bots: Memo[bytes, str | None] = Memo(lambda raw: judge.bot(text(raw)) if has_agent else None)
-        self._ahead: Memo[bytes, bool] = Memo(lambda raw: judge.fetched_ahead(text(raw)))
+        self._bots: Memo[bytes, str | None] = Memo(lambda raw: judge.bot(clf.text(raw)) if has_agent else None)
+        self._ahead: Memo[bytes, bool] = Memo(lambda raw: judge.fetched_ahead(clf.text(raw)))
         self._referrers: Memo[tuple[bytes, str], tuple[str, str]] = Memo(
-            lambda key: judge.of(key[1]).referrer(text(key[0]), key[1]), size=lambda key: len(key[0])
+            lambda key: judge.of(key[1]).referrer(clf.text(key[0]), key[1]), size=lambda key: len(key[0])
         )
 
     def warm_up(self) -> None:
@@ -102,72 +182,108 @@ class Tallier:
         self._bots[b"Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"]
         self._referrers[b"https://www.example.org/", ""]
 
-    def add(self, columns: Columns, tally: Tally, *, days: frozenset[date] | None = None) -> Counter[date]:
-        """Count every line of `columns` (only those of `days`, where given). Returns the lines of each day."""
-        found: list[Any] = []  # plain tuples: equal to a Coordinate, and made in a third of the time
-        note = found.append
-        sizes: Counter[tuple[date, str]] = Counter()
-        stamps, sites, requests = self._stamps, self._sites, self._requests
-        bots, ahead, referrers, views = self._bots, self._ahead, self._referrers, self._statuses
-        lines: Counter[date] = Counter()
-        requested: Sequence[Any] = columns.requests
-        if self._own is not None:
-            requested = list(zip(map(self._own.__getitem__, columns.sites), columns.requests, strict=True))
+    def add(self, columns: Columns, batch: Batch, *, days: frozenset[date] | None = None) -> None:
+        """Count every line of `columns` (only those of `days`, where given)."""
         if self._forgetful and monotonic() - self._forgotten >= DOUBT:  # a resolver's answer may be another by now
-            self._requests.clear()
+            for memo in (self._requests, *self._own_requests.values()):
+                memo.clear()
             self._forgotten = monotonic()
-        for time, host, line, state, size, referrer, agent, purpose in zip(
-            columns.times,
-            columns.sites,
-            requested,
-            columns.statuses,
-            columns.sizes,
-            columns.referrers,
-            columns.agents,
-            columns.purposes,
-            strict=True,
-        ):
-            day, minute = stamps[time]
-            if days is not None and day not in days:
-                continue
-            lines[day] += 1
-            site = sites[host]
-            if size.isdigit() and (number := int(size)) < MAX_SIZE:
-                sizes[day, site] += number
-            note((day, site, "", "requests", ""))
-            if state == b"-":
-                continue
-            status = int(state)
-            note((day, site, "", "status", str(status)))
-            page, missing, campaign, keyword = requests[line]
-            if status == MISSING and missing is not None:
-                note((day, site, missing, "missing", ""))
-            if page is None or status not in views or ahead[purpose]:
-                continue
-            bot = bots[agent]
-            if bot:
-                note((day, site, page, "bot", bot))
-                continue
-            note((day, site, page, "views", ""))
-            note((day, site, "", "minute", minute))
-            if campaign:
-                note((day, site, page, "campaign", campaign))
-            if referrer != b"-":
-                source, words = referrers[referrer, site]
-                if source:
-                    note((day, site, page, "referrer", source))
-                keyword = keyword or words
-            if keyword:
-                note((day, site, page, "keyword", keyword))
-        self._merge(Counter(found), tally)
-        for (day, site), size_sum in sizes.items():
-            if size_sum:
-                self._merge({(day, site, "", "bytes", ""): size_sum}, tally)
-        return lines
+        for (day, site), part in self._parts(columns):
+            if days is None or day in days:
+                self._count(batch[day, site], site, *part)
 
-    def _merge(self, batch: dict[Any, int], tally: Tally) -> None:
+    def _parts(self, columns: Columns) -> Iterator[tuple[tuple[date, str], Iterable[Sequence[bytes]]]]:
+        """The columns of each day and site among the lines. Mostly there is but one of each."""
+        values = columns[:8]
+        stamps, sites = self._stamps, self._sites
+        groups = {(stamps[time][0], "") for time in set(columns.times)}
+        hosts = {sites[host] for host in set(columns.sites)}
+        if len(groups) == len(hosts) == 1:
+            yield (groups.pop()[0], hosts.pop()), values
+            return
+        parts: defaultdict[tuple[date, str], list[Any]] = defaultdict(list)
+        for row in zip(*values, strict=True):
+            parts[stamps[row[0]][0], sites[row[1]]].append(row)
+        for group, rows in parts.items():
+            yield group, zip(*rows, strict=True)
+
+    def _count(
+        self,
+        counts: Counts,
+        site: str,
+        times: Sequence[bytes],
+        sites: Sequence[bytes],
+        requests: Sequence[bytes],
+        statuses: Sequence[bytes],
+        sizes: Sequence[bytes],
+        referrers: Sequence[bytes],
+        agents: Sequence[bytes],
+        purposes: Sequence[bytes],
+    ) -> None:
+        """Count lines of one day and site. Each step is one pass over a column."""
+        counts.requests += len(times)
+        counts.statuses.update(statuses)
+        numbers = list(map(int, filter(bytes.isdigit, sizes)))
+        counts.bytes += sum(numbers) if max(numbers, default=0) < MAX_SIZE else sum(n for n in numbers if n < MAX_SIZE)
+
+        memo = self._own_requests.get(site, self._requests)
+        pages, missing, campaigns, words, _ = zip(*map(memo.__getitem__, requests), strict=True)
+        if _MISSED in statuses:
+            counts.missing.update([p for p, status in zip(missing, statuses, strict=True) if status == _MISSED and p])
+        viewed = self._viewed
+        seen = [page is not None and status in viewed for page, status in zip(pages, statuses, strict=True)]
+        ahead = set(purposes)
+        if any(map(self._ahead.__getitem__, ahead)):
+            seen = [one and not self._ahead[purpose] for one, purpose in zip(seen, purposes, strict=True)]
+
+        bots = list(map(self._bots.__getitem__, agents))
+        by_bot = [one and bot for one, bot in zip(seen, bots, strict=True)]
+        if any(by_bot):
+            counts.pairs["bot"].update(compress(zip(pages, bots, strict=True), by_bot))  # type: ignore[arg-type]
+            seen = [one and not bot for one, bot in zip(seen, bots, strict=True)]
+
+        views: list[str] = list(compress(pages, seen))
+        if not views:
+            return
+        counts.views.update(views)
+        counts.minutes.update(compress(times, seen))
+        if any(campaigns):
+            values = list(compress(campaigns, seen))
+            counts.pairs["campaign"].update(compress(zip(views, values, strict=True), values))
+        keys = zip(compress(referrers, seen), repeat(site))
+        sources, found = zip(*map(self._referrers.__getitem__, keys), strict=True)
+        if any(sources):
+            counts.pairs["referrer"].update(compress(zip(views, sources, strict=True), sources))
+        if any(found) or any(words):
+            own = compress(words, seen)
+            keywords = [one or other for one, other in zip(own, found, strict=True)]
+            counts.pairs["keyword"].update(compress(zip(views, keywords, strict=True), keywords))
+
+    def tally(self, batch: Batch, into: Tally) -> None:
+        """Add what a batch holds to a tally, under the names that the caps admit."""
+        self._merge(self._coordinates(batch), into)
+
+    def _coordinates(self, batch: Batch) -> Iterator[tuple[Any, int]]:
+        """Every count of a batch; plain tuples, equal to a Coordinate and made in a third of the time."""
+        for (day, site), counts in batch.items():
+            yield (day, site, "", "requests", ""), counts.requests
+            if counts.bytes:
+                yield (day, site, "", "bytes", ""), counts.bytes
+            for status, count in counts.statuses.items():
+                if status != clf.MISSING:
+                    yield (day, site, "", "status", str(int(status))), count
+            for time, count in counts.minutes.items():
+                yield (day, site, "", "minute", self._stamps[time][1]), count
+            for dimension, pages in (("views", counts.views), ("missing", counts.missing)):
+                for page, count in pages.items():
+                    yield (day, site, page, dimension, ""), count
+            for dimension, pairs in counts.pairs.items():
+                for (page, value), count in pairs.items():
+                    yield (day, site, page, dimension, value), count
+
+    def _merge(self, batch: Iterable[tuple[Any, int]], tally: Tally) -> None:
         admit = self.caps.admit
-        for key, count in batch.items():
+        for key, count in batch:
             if key in tally:  # admitted before
                 tally[key] += count
             else:

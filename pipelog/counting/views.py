@@ -31,11 +31,12 @@ class Request(NamedTuple):
 
     page: str | None  #: of a request that may be a view; None where it can be none
     missing: str | None  #: the page that was missed, should the status say so
-    campaign: str  #: "source/medium/campaign", or ""
-    keyword: str  #: search words in the request itself, or ""
+    campaign: str = ""  #: "source/medium/campaign", or ""
+    keyword: str = ""  #: search words in the request itself, or ""
+    search: bool = False  #: whether the path is that of the site's own search
 
 
-NOTHING = Request(None, None, "", "")
+NOTHING = Request(None, None)
 
 
 class Judge:
@@ -87,21 +88,27 @@ class Judge:
         page = None if path is None else self.page(target)
         if path is None or page is None:
             return NOTHING
-        query = target.partition("#")[0].partition("?")[2]
         tail = path.rpartition("/")[2]
         dot = tail.rfind(".")
         if not viewed or (dot >= 0 and self._asset.fullmatch(tail, dot)) or path in self._asset_paths:
-            return Request(None, page, "", "")
-        campaign = keyword = ""
-        if query and ("utm_" in query or path == self._search_path):
-            given = keywords.parameters(query)
-            parts = [keywords.tidy(given.get("utm_" + name, "")) for name in ("source", "medium", "campaign")]
-            if any(parts):
-                campaign = "/".join(part.replace("/", "%2F") or "-" for part in parts)
-            keyword = keywords.tidy(given.get("utm_term", ""))
-            if not keyword and path == self._search_path:
-                keyword = keywords.tidy(given.get(self.rules.site_search_parameter, ""))
-        return Request(page, page, campaign, keyword)
+            return Request(None, page)
+        search = path == self._search_path
+        query = target.partition("#")[0].partition("?")[2]
+        return Request(page, page, *self.in_query(query, search), search)
+
+    def in_query(self, query: str, search: bool) -> tuple[str, str]:
+        """Campaign and search words of a query. `search`: whether it was put to the site's own search."""
+        if not search and "utm_" not in query:
+            return "", ""
+        campaign = ""
+        given = keywords.parameters(query)
+        parts = [keywords.tidy(given.get("utm_" + name, "")) for name in ("source", "medium", "campaign")]
+        if any(parts):
+            campaign = "/".join(part.replace("/", "%2F") or "-" for part in parts)
+        keyword = keywords.tidy(given.get("utm_term", ""))
+        if not keyword and search:
+            keyword = keywords.tidy(given.get(self.rules.site_search_parameter, ""))
+        return campaign, keyword
 
     def bot(self, agent: str | None) -> str | None:
         """The bot behind an agent, or None; see `bots.bot`."""

@@ -6,11 +6,11 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 
 from pipelog.backends.keys import Keys
-from pipelog.counting.tally import Tallier
+from pipelog.counting.tally import Batch, Tallier
 from pipelog.errors import IntakeError
 from pipelog.intake.journal import ZONES, JournalReader, Manifest, Position
 from pipelog.intake.ledger import Ledger, Pair
@@ -43,7 +43,8 @@ class JournalCounter:
         self._tallier.warm_up()
         self._backend = plan.backend()
         self._manifest = Manifest(plan.state)
-        self._tally: Tally = {}
+        self._batch = Batch()  # what was read since the last commit was prepared
+        self._tally: Tally = {}  # the same, named, should the store have refused it
         self._direct: Tally = {}
         self._unwritten: Counter[str] = Counter()  # totals of what was counted directly, until a commit takes them
         self._totals: Counter[str] = Counter()
@@ -76,7 +77,7 @@ class JournalCounter:
         assert self._ledger.checkpoint
         self._totals = Counter(self._ledger.checkpoint.totals)
         self._suspicion = Suspicion(lock, plan.state)
-        self._tally = {}
+        self._batch, self._tally = Batch(), {}
         self._read_from(self._ledger.checkpoint.position)
         return True
 
@@ -125,7 +126,7 @@ class JournalCounter:
                 return False
             for place, columns in self._survived(start, self._reader.position, lines, again=healing is not None):
                 self._add(columns, place, days, healed=healing is not None)
-            if len(self._tally) >= FULL or time.monotonic() >= deadline:
+            if len(self._tally) + self._batch.names >= FULL or time.monotonic() >= deadline:
                 return False
 
     def _survived(
@@ -151,8 +152,8 @@ class JournalCounter:
         if self._manifest.journal and self._manifest.journal != self._ledger.journal:
             raise IntakeError("the state folder was replaced while in use; starting anew with what is there")
 
-    def _add(self, columns: Columns, start: Position, days: frozenset[object] | None, *, healed: bool) -> None:
-        self._tallier.add(columns, self._tally, days=days)  # type: ignore[arg-type]
+    def _add(self, columns: Columns, start: Position, days: frozenset[date] | None, *, healed: bool) -> None:
+        self._tallier.add(columns, self._batch, days=days)
         if healed:
             return
         self._totals["lines"] += columns.lines
@@ -165,7 +166,9 @@ class JournalCounter:
     def count_directly(self, lines: bytes) -> None:
         """Tally lines that stand in no journal."""
         columns = self._format.columns(lines)
-        self._tallier.add(columns, self._direct)
+        batch = Batch()
+        self._tallier.add(columns, batch)
+        self._tallier.tally(batch, self._direct)
         self._unwritten.update(lines=columns.lines, bad=len(columns.bad), unwritten=columns.lines)
 
     # -- committing ----------------------------------------------------------------------------------------------
@@ -188,6 +191,8 @@ class JournalCounter:
             ledger.refresh()
             return
         self._totals["too_long"] += self._reader.taken_too_long()
+        self._tallier.tally(self._batch, self._tally)
+        self._batch = Batch()
         ledger.prepare(self._tally, position, dict(self._totals))
         self._tally = {}
         ledger.settle()
@@ -222,21 +227,22 @@ class JournalCounter:
         if counted_since:
             again = self._tally_between(checkpoint.since, checkpoint.position, frozenset(d for d, _ in counted_since))
         start = self._first_of(datetime.combine(min(day for day, _ in lost), clock_time()))
-        self._tally = {}
+        self._batch, self._tally = Batch(), {}
         self._read_from(start)  # first: should the store fail now, the same step is settled later
         self._ledger.heal(lost, start, again, counted_since)
 
-    def _tally_between(self, start: Position, end: Position, days: frozenset[object]) -> Tally:
-        tally: Tally = {}
+    def _tally_between(self, start: Position, end: Position, days: frozenset[date]) -> Tally:
+        batch, tally = Batch(), Tally()
         reader = JournalReader(self._manifest, start)
         try:
             place = start
             while lines := reader.read(CHUNK, end):
                 for _, columns in self._survived(place, reader.position, lines, again=True):
-                    self._tallier.add(columns, tally, days=days)  # type: ignore[arg-type]
+                    self._tallier.add(columns, batch, days=days)
                 place = reader.position
         finally:
             reader.close()
+        self._tallier.tally(batch, tally)
         return tally
 
     def report(self) -> None:

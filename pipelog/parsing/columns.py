@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from pipelog.errors import LineError
 from pipelog.parsing import clf
+from pipelog.parsing.patterns import PLAIN_TIME
 
 
 class Raw(NamedTuple):
@@ -89,7 +90,7 @@ class FastReader:
             return self._halved(chunk)
         *values, unmatched = zip(*rows, strict=True)
         columns = [[clf.MISSING] * len(rows) if group is None else list(values[group]) for group in self._groups]
-        odd = _with_impossible_days(unmatched, columns[0], chunk)
+        odd = _with_impossible_times(unmatched, columns[0], chunk)
         return self._mended(chunk, columns, odd) if any(odd) else _columns(columns, len(rows), [])
 
     def _halved(self, chunk: bytes) -> Columns:
@@ -124,18 +125,17 @@ class FastReader:
         return _columns(columns, len(odd) - empty, list(_placed(bad, chunk)))
 
 
-def _with_impossible_days(unmatched: Sequence[bytes], times: list[bytes], chunk: bytes) -> Sequence[bytes]:
-    """`unmatched`, and with it the lines that name a day like 31/Feb, which the pattern has not tested."""
+def _with_impossible_times(unmatched: Sequence[bytes], times: list[bytes], chunk: bytes) -> Sequence[bytes]:
+    """`unmatched`, and with it the lines whose time is none or names a day like 31/Feb: the pattern has not looked."""
     # Few times are distinct, and few days of those: sets make this cheap.
-    days = {time[:11] for time in set(times)}
-    impossible = {day for day in days if day and not _is_day(day)}
-    if not impossible:
+    distinct = set(times) - {b""}
+    days = {time[:11] for time in distinct}
+    impossible = {day for day in days if not _is_day(day)}
+    odd = {time for time in distinct if time[:11] in impossible or not PLAIN_TIME.fullmatch(time)}
+    if not odd:
         return unmatched
     lines = chunk.removesuffix(b"\n").split(b"\n")
-    return [
-        line + b"\n" if time[:11] in impossible else other
-        for other, time, line in zip(unmatched, times, lines, strict=True)
-    ]
+    return [line + b"\n" if time in odd else other for other, time, line in zip(unmatched, times, lines, strict=True)]
 
 
 def _placed(errors: list[LineError], chunk: bytes) -> Iterator[tuple[int, LineError]]:
@@ -160,8 +160,6 @@ def _columns(columns: list[list[bytes]], lines: int, bad: list[tuple[int, LineEr
 
 
 def _is_day(day: bytes) -> bool:
-    if not day:
-        return False
     try:
         clf.clf_time(day + b":00:00:00")
     except ValueError:

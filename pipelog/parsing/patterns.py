@@ -25,11 +25,13 @@ _EXCLUDED = {Shape.TEXT: rb"\n", Shape.WORD: rb" \t\n", Shape.HOST: rb" \t,\n"}
 
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _FAST_IPV4 = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
-# All but the number of days of the month; the reader looks after that once a day.
-_FAST_TIME = (
+# Cheap to match: `FastReader` looks at each distinct time once, by `PLAIN_TIME`, as many lines share a second.
+_FAST_TIME = rb"[^\]\n]*+"
+PLAIN_TIME = re.compile(
     rb"[0-3][0-9]/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)/[0-9]{4}"
     rb":(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] [+-](?:[01][0-9]|2[0-3])[0-5][0-9]"
 )
+"""A CLF time as httpd writes it, all but the number of days of its month."""
 
 
 def exact(items: Sequence[Item], format: str) -> list[bytes]:
