@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from datetime import date
+from typing import Any
 
 from pipelog.counting.rules import OTHER, Rules
-from pipelog.model import Coordinate
+from pipelog.model import Coordinate, Tally
 
 CAPPED_DIMENSIONS = frozenset(("referrer", "keyword", "bot", "campaign"))
 """Dimensions whose values are strangers' words. The rest have few values by their nature (status, minute)."""
@@ -47,6 +49,15 @@ class Caps:
             self.refused["value"] += count
             value = OTHER
         return Coordinate(day, site, page, dimension, value)
+
+    def add(self, counts: Iterable[tuple[Any, int]], tally: Tally) -> None:
+        """Add counts to a tally, under the names that are admitted. `counts`: coordinates, or tuples equal to them."""
+        for key, count in counts:
+            if key in tally:  # admitted before
+                tally[key] += count
+            else:
+                coordinate = self.admit(key, count)
+                tally[coordinate] = tally.get(coordinate, 0) + count
 
     def forget_before(self, day: date) -> None:
         """Let go of the names of earlier days."""

@@ -261,7 +261,7 @@ class Tallier:
 
     def tally(self, batch: Batch, into: Tally) -> None:
         """Add what a batch holds to a tally, under the names that the caps admit."""
-        self._merge(self._coordinates(batch), into)
+        self.caps.add(self._coordinates(batch), into)
 
     def _coordinates(self, batch: Batch) -> Iterator[tuple[Any, int]]:
         """Every count of a batch; plain tuples, equal to a Coordinate and made in a third of the time."""
@@ -280,12 +280,3 @@ class Tallier:
             for dimension, pairs in counts.pairs.items():
                 for (page, value), count in pairs.items():
                     yield (day, site, page, dimension, value), count
-
-    def _merge(self, batch: Iterable[tuple[Any, int]], tally: Tally) -> None:
-        admit = self.caps.admit
-        for key, count in batch:
-            if key in tally:  # admitted before
-                tally[key] += count
-            else:
-                coordinate = admit(key, count)
-                tally[coordinate] = tally.get(coordinate, 0) + count

@@ -1,0 +1,135 @@
+"""The rollup over cores and machines: any executor gives what one process gives."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+
+import pytest
+from cli_helpers import EXAMPLES, PIPELOG, environment
+
+from pipelog import daily
+from pipelog.counting.rules import Rules
+from pipelog.daily import Count, LogPart, count_files
+from pipelog.errors import LogFileError
+
+DAY = date(2026, 11, 22)
+AGENTS = [*["Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"] * 3, "curl/8"]
+
+
+@pytest.fixture(scope="module")
+def log(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """60,000 lines, a few of them bad, with referrers and campaigns."""
+    path = tmp_path_factory.mktemp("logs") / "access.log"
+    rnd = random.Random(7)
+    with path.open("w") as file:
+        for number in range(60_000):
+            if number % 9_000 == 8_999:
+                file.write("no log line\n")
+            file.write(
+                f"192.0.2.{rnd.randrange(250)} - - [22/Nov/2026:{number // 2500:02}:{rnd.randrange(60):02}:00 +0000]"
+                f' "GET /{int(rnd.paretovariate(0.7)) % 3000}/?utm_source=s{rnd.randrange(9)} HTTP/1.1"'
+                f' {rnd.choice((200, 200, 304, 404))} {rnd.randrange(9000)} "https://h{rnd.randrange(50)}.example/"'
+                f' "{rnd.choice(AGENTS)}"\n'
+            )
+    return str(path)
+
+
+@contextmanager
+def processes() -> Iterator[Executor]:
+    with ProcessPoolExecutor(2) as executor:
+        yield executor
+
+
+@contextmanager
+def threads() -> Iterator[Executor]:
+    with ThreadPoolExecutor(3) as executor:
+        yield executor
+
+
+@contextmanager
+def dask() -> Iterator[Executor]:
+    """A cluster of real worker processes on this machine."""
+    from distributed import Client, LocalCluster
+
+    with (
+        LocalCluster(
+            n_workers=2, threads_per_worker=1, processes=True, host="127.0.0.1", dashboard_address=None
+        ) as cluster,
+        Client(cluster) as client,
+        client.get_executor(pure=False) as executor,
+    ):
+        yield executor
+
+
+@pytest.mark.parametrize("made", [processes, threads, dask], ids=lambda made: made.__name__)
+def test_any_executor_gives_the_same(log: str, made: type, monkeypatch: pytest.MonkeyPatch) -> None:
+    alone = count_files([log], [DAY])
+    assert len(alone.tally) > 9_000
+    assert (alone.bad, len(alone.bad_places)) == (6, 5)
+    monkeypatch.setattr(daily, "PART", 1 << 20)
+    told: list[int] = []
+    with made() as executor:
+        assert count_files([log], [DAY], executor=executor, progress=told.append) == alone
+        assert len(told) > 5
+        with pytest.raises(LogFileError, match="absent"):
+            count_files([log, log + ".absent"], [DAY], executor=executor)
+
+
+def test_the_example_on_dask_is_a_factory_for_the_command(log: str, tmp_path: Path) -> None:
+    day = "2026-11-22"
+    path = {"PYTHONPATH": str(EXAMPLES / "executors")}
+    alone, there = (
+        subprocess.run(
+            [*PIPELOG, "rollup", day, log, "--dry-run", *options],
+            env=environment(state=str(tmp_path)) | path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        for options in (["--jobs", "1"], ["--executor", "on_dask:executor"])
+    )
+    assert (there.returncode, there.stderr) == (0, alone.stderr)
+    assert "60,000 lines" in there.stderr
+
+
+def test_a_process_that_has_counted_before_counts_the_same(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily, "PART", 1 << 20)
+    capped = Rules(max_pages=10, max_values=2)
+    with ThreadPoolExecutor(1) as executor:
+        first, second, third = (
+            count_files([log], [DAY], rules=r, executor=executor) for r in (Rules(), capped, Rules())
+        )
+    assert first == third
+    assert first != second
+
+
+def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(daily, "PART", 1 << 18)
+    submitted: list[Future[Count]] = []
+
+    class Watched(ThreadPoolExecutor):
+        def submit(self, *arguments):  # type: ignore[no-untyped-def]
+            submitted.append(super().submit(*arguments))
+            return submitted[-1]
+
+    bad = tmp_path / "bad.gz"
+    bad.write_bytes(b"\x1f\x8b damaged")
+    with Watched(1) as executor, pytest.raises(LogFileError, match="damaged"):
+        count_files([str(bad), log], [DAY], executor=executor)
+    assert sum(task.cancelled() for task in submitted) >= len(submitted) - 3 > 10
+
+
+def test_counts_travel_whole(log: str) -> None:
+    import pickle
+
+    count = count_files([log], [DAY])
+    assert pickle.loads(pickle.dumps(count)) == count
+    assert pickle.loads(pickle.dumps(Count())) == Count()
+    assert all(type(coordinate).__name__ == "Coordinate" for coordinate in pickle.loads(pickle.dumps(count)).tally)
+    assert LogPart("a") == ("a", 0, None)
