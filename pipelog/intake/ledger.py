@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from itertools import count as count_up
 
@@ -120,6 +120,7 @@ class Ledger:
         old = self.checkpoint
         assert old
         counts = self._counts(tally)
+        keys = list(counts)
         healing = old.healing
         if healing:
             lost = healing.lost
@@ -132,7 +133,7 @@ class Ledger:
         kept = frozenset(pair for pair in old.sentinels if pair[0] >= today - timedelta(days=1))
         documents = {} if isinstance(self._backend, Listing) else self._leading(tally, recent)
         documents |= {self._per_shard("sentinel", shard, day): b"1" for day, shard in pairs - kept}
-        documents |= self._names(tally)
+        documents |= self._names(keys, tally)  # last, as it remembers what it has named
         self._prepare(
             counts, documents, Checkpoint(position, old.position, old.batch + 1, healing, kept | pairs, totals)
         )
@@ -203,11 +204,10 @@ class Ledger:
     def _pair(self, key: str) -> Pair:
         return self._keys.day_of(key), self._backend.shard(key)
 
-    def _names(self, tally: Tally) -> dict[str, bytes]:
-        """Names for the counters whose keys are hashes, once each."""
+    def _names(self, keys: Iterable[str], tally: Tally) -> dict[str, bytes]:
+        """Names for the counters whose keys are hashes, once each. `keys`: those of the tally, in its order."""
         documents = {}
-        for coordinate in tally:
-            key = self._keys.counter(coordinate)
+        for key, coordinate in zip(keys, tally, strict=True):
             if self._keys.is_hashed(key) and key not in self._named:
                 if len(self._named) > 200_000:
                     self._named.clear()
