@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import select
 import signal
@@ -43,6 +44,8 @@ def work(plan: Plan, progress: Progress, *, user: str = "", group: str = "") -> 
     intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=progress.supervisor)
     # With the default of 5 ms the counting thread keeps the main thread from the pipe at each of its system calls.
     sys.setswitchinterval(0.0005)
+    # Counting makes names, and no cycles: looking for them after each 700 took a fifth of its time.
+    gc.set_threshold(50_000, 20, 100)
     handle_signals(intake, follower)
     follower.start()  # while signals are held, so that they interrupt the main thread and no other
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
