@@ -271,7 +271,8 @@ SQLiteSink(path).replace_day(DAY, "web1", rows(), lines=3_000)
     [
         ("row", "0"),
         ("row", "2999"),
-        ("amid", "INSERT OR IGNORE INTO name (text)\nSELECT"),
+        ("before", "INSERT INTO name"),
+        ("before", "CREATE TEMP TABLE coded"),
         ("amid", "DELETE FROM hit"),
         ("amid", "INSERT OR IGNORE INTO series"),
         ("amid", "INSERT INTO hit"),

@@ -61,22 +61,11 @@ CREATE TABLE IF NOT EXISTS day (
 # A new day waits in a table of the connection's own until it is complete, then goes to its place sorted: the pages of
 # the file are touched once each, in order, however large it has grown. Memory stays bounded: SQLite spills it to disk.
 _INCOMING = """
-CREATE TEMP TABLE incoming (site BLOB, page BLOB, dimension BLOB, value BLOB, count INTEGER)
-"""
-_ADD_NAMES = """
-INSERT OR IGNORE INTO name (text)
-SELECT page FROM incoming UNION SELECT site FROM incoming
-UNION SELECT dimension FROM incoming UNION SELECT value FROM incoming
+CREATE TEMP TABLE incoming (page INTEGER, dimension INTEGER, site INTEGER, value INTEGER, count INTEGER)
 """
 _CODE = """
 CREATE TEMP TABLE coded AS
-SELECT page.id AS page, dimension.id AS dimension, site.id AS site, value.id AS value, SUM(count) AS count
-FROM incoming
-CROSS JOIN name AS page ON page.text = incoming.page
-CROSS JOIN name AS dimension ON dimension.text = incoming.dimension
-CROSS JOIN name AS site ON site.text = incoming.site
-CROSS JOIN name AS value ON value.text = incoming.value
-GROUP BY 1, 2, 3, 4
+SELECT page, dimension, site, value, SUM(count) AS count FROM incoming GROUP BY 1, 2, 3, 4
 """
 _ADD_SERIES = """
 INSERT OR IGNORE INTO series (page, dimension, site, value) SELECT page, dimension, site, value FROM coded
@@ -121,6 +110,7 @@ AND series IN (SELECT id FROM series WHERE page = :old AND site = :site)
 """
 
 _EPOCH = date(1970, 1, 1).toordinal()
+_NAMES = 100_000  # of at most 1 KiB
 _VARIABLES = 900  # in one statement; SQLite before 3.32 takes 999 (sqlite.org/limits.html)
 
 
@@ -134,6 +124,26 @@ def _blob(text: str) -> bytes:
 
 def _text(blob: bytes) -> str:
     return blob.decode("utf-8", "surrogateescape")
+
+
+class _Ids(dict[str, int]):
+    """Name -> its id in the database, given where it has none. Holds some of them: most names of a day come again."""
+
+    def __init__(self, database: sqlite3.Connection) -> None:
+        super().__init__()
+        self._database = database
+
+    def __missing__(self, name: str) -> int:
+        text = [_blob(name)]
+        found = self._database.execute("SELECT id FROM name WHERE text = ?", text).fetchone()
+        if not found:
+            self._database.execute("INSERT INTO name (text) VALUES (?)", text)
+            found = self._database.execute("SELECT last_insert_rowid()").fetchone()
+        identifier: int = found[0]
+        if len(self) >= _NAMES:
+            self.clear()
+        self[name] = identifier
+        return identifier
 
 
 class SQLiteSink(Sink, Merging):
@@ -160,21 +170,20 @@ class SQLiteSink(Sink, Merging):
     ) -> None:
         number = _number(day)
         with self._errors(), self._writing() as database:
-            database.execute("INSERT OR IGNORE INTO name (text) VALUES (?)", [_blob(source)])
-            [source_id] = database.execute("SELECT id FROM name WHERE text = ?", [_blob(source)]).fetchone()
+            source_id = _Ids(database)[source]
             key = {"day": number, "source": source_id}
             stored = database.execute("SELECT lines FROM day WHERE day = :day AND source = :source", key).fetchone()
             if stored and not force:
                 refuse_partial(day, source, lines=lines, stored=stored[0])
             database.execute(_INCOMING)
+            ids = _Ids(database)
             database.executemany(
                 "INSERT INTO incoming VALUES (?, ?, ?, ?, ?)",
                 (
-                    (_blob(r.site), _blob(r.page), _blob(r.dimension), _blob(r.value), r.count)
+                    (ids[r.page], ids[r.dimension], ids[r.site], ids[r.value], r.count)
                     for r in renamed(only_of(day, rows), names_on(day, _merges(database)))
                 ),
             )
-            database.execute(_ADD_NAMES)
             database.execute(_CODE)
             database.execute("DELETE FROM hit WHERE day = :day AND source = :source", key)
             database.execute(_ADD_SERIES)
