@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import runpy
 import subprocess
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -96,6 +97,10 @@ def test_the_example_on_dask_is_a_factory_for_the_command(log: str, tmp_path: Pa
     )
     assert (there.returncode, there.stderr) == (0, alone.stderr)
     assert "60,000 lines" in there.stderr
+
+
+def test_processes_that_import_the_main_module_do_not_run_it() -> None:
+    assert "main" in runpy.run_module("pipelog.__main__", run_name="__mp_main__")
 
 
 def test_a_process_that_has_counted_before_counts_the_same(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
