@@ -8,7 +8,7 @@ from typing import Any
 
 from pipelog import config, plugins
 from pipelog.config import Settings
-from pipelog.counting.pages import page_namer
+from pipelog.counting.pages import PageNamer
 from pipelog.queries import Hits
 
 
@@ -20,8 +20,8 @@ def hits_of(settings: Settings) -> Hits:
         history=plugins.sink(settings.sink),
         prefix=settings.prefix,
         site=rules.site,
-        page=application_page(page_namer(rules)),
-        site_pages={site: application_page(page_namer(own)) for site, own in rules.sites.items()},
+        page=application_page(PageNamer(rules)),
+        site_pages={site: application_page(PageNamer(own)) for site, own in rules.sites.items()},
         today=rules.today,
     )
 

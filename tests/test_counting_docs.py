@@ -12,7 +12,7 @@ from cli_helpers import BROWSER, REPOSITORY
 from counting_helpers import by_definition
 
 from pipelog import config
-from pipelog.counting.pages import canonical, page_namer
+from pipelog.counting.pages import PageNamer, canonical
 from pipelog.counting.rules import Rules
 from pipelog.counting.tally import Batch, Tallier
 from pipelog.counting.views import Judge
@@ -59,13 +59,13 @@ def test_views(request_: str, status: str, agent: str, purpose: str, outcome: st
 
 @pytest.mark.parametrize(("target", "page", "why"), table("target"))
 def test_pages(target: str, page: str, why: str) -> None:
-    assert canonical(target) == page_namer(Rules())(target) == (None if page == "none" else page)
+    assert canonical(target) == PageNamer(Rules())(target) == (None if page == "none" else page)
 
 
 @pytest.mark.parametrize(("setting", "target", "page", "why"), table("setting"))
 def test_pages_that_are_the_same(setting: str, target: str, page: str, why: str) -> None:
     rules = rules_of(setting)
-    assert page_namer(rules)(target) == page
+    assert PageNamer(rules)(target) == page
     tally = counted(f'h [22/Nov/2026:12:00:00 +0000] "GET {target} HTTP/1.1" 200 5 "{BROWSER}" "-"', FORMAT, rules)
     assert {c.page for c in tally if c.dimension == "views"} == {page}
 

@@ -12,7 +12,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from pipelog.counting import pages
-from pipelog.counting.pages import DOUBT, MAX_PAGE, MOST_ANSWERS, Answers, canonical, load_resolver, page_namer, path_of
+from pipelog.counting.pages import DOUBT, MAX_PAGE, MOST_ANSWERS, Answers, PageNamer, canonical, load_resolver, path_of
 from pipelog.counting.rules import OTHER, SLASHES, Rules
 from pipelog.counting.views import Judge
 from pipelog.errors import SettingsError
@@ -139,11 +139,11 @@ def test_parameters_that_belong_to_the_name(target: str, page: str | None) -> No
 )
 def test_index_names(target: str, page: str) -> None:
     assert canonical(target, (), ("index.html", "index.php")) == page
-    assert page_namer(Rules(index_names=("index.html", "index.php")))(target) == page
+    assert PageNamer(Rules(index_names=("index.html", "index.php")))(target) == page
 
 
 def test_without_index_names_the_file_is_a_page_of_its_own() -> None:
-    assert page_namer(Rules())("/a/index.html") == "/a/index.html"
+    assert PageNamer(Rules())("/a/index.html") == "/a/index.html"
 
 
 pieces = st.one_of(
@@ -228,7 +228,7 @@ def named(application: types.ModuleType, answer: object, target: str = "/r/5/?x"
         return answer
 
     application.resolve = resolve  # type: ignore[attr-defined]
-    return page_namer(Rules(resolver="resolving_application:resolve"))(target)
+    return PageNamer(Rules(resolver="resolving_application:resolve"))(target)
 
 
 class Unspeakable:
@@ -258,7 +258,7 @@ def test_the_resolver_is_not_asked_for_what_has_no_path(application: types.Modul
         raise AssertionError(path)
 
     application.resolve = resolve  # type: ignore[attr-defined]
-    namer = page_namer(Rules(resolver="resolving_application:resolve"))
+    namer = PageNamer(Rules(resolver="resolving_application:resolve"))
     assert namer("*") is None
     assert namer("/" + "a" * MAX_PAGE) == OTHER
 
@@ -304,7 +304,7 @@ def test_case_is_folded_where_paths_are_compared() -> None:
 def test_a_slash_setting_that_is_none() -> None:
     for rules in (Rules(trailing_slash="drop"), Rules(sites={"a": Rules(trailing_slash="drop")})):
         with pytest.raises(SettingsError, match="trailing_slash 'drop': give keep, strip, add"):
-            page_namer(rules)
+            PageNamer(rules)
 
 
 def test_names_of_folders_take_linear_time() -> None:

@@ -94,8 +94,11 @@ def canonical(
     "add" leaves names with a dot as they are, for they are files. The name of a page is the name of that name.
     """
     path = path_of(target, fold_case=fold_case)
-    if path is None:
-        return None
+    return None if path is None else _named(path, target, parameters, index_names, trailing_slash)
+
+
+def _named(path: str, target: str, parameters: Iterable[str], index_names: Iterable[str], trailing_slash: str) -> str:
+    """The page of a target whose path is known."""
     if index_names or trailing_slash != "keep":
         path = _folder(path, index_names, trailing_slash)
     if parameters:
@@ -137,28 +140,28 @@ def load_resolver(name: str) -> Resolver:
     return found  # type: ignore[no-any-return]
 
 
-def page_namer(rules: Rules) -> Callable[[str], str | None]:
-    """Path or target -> page, as these rules have it: canonical form, then the resolver. Raises `SettingsError`.
+class PageNamer:
+    """Path or target -> page, as some rules have it: canonical form, then the resolver. Raises `SettingsError`.
 
     Where a resolver raises, or answers what is no name (""), the page counts under its path: a fault in the
     application must not stop the counting, nor count a page for the whole site.
     """
-    rules.check()
-    parameters, fold_case, trailing_slash = rules.parameters, rules.fold_case, rules.trailing_slash
-    index_names = tuple(folded(name) if fold_case else name for name in rules.index_names)
 
-    def canonically(target: str) -> str | None:
-        return canonical(target, parameters, index_names, fold_case=fold_case, trailing_slash=trailing_slash)
+    def __init__(self, rules: Rules) -> None:
+        rules.check()
+        self.fold_case = rules.fold_case
+        index_names = tuple(folded(name) if rules.fold_case else name for name in rules.index_names)
+        self._how = rules.parameters, index_names, rules.trailing_slash
+        self._answers = Answers(load_resolver(rules.resolver), time.monotonic) if rules.resolver else None
 
-    if not rules.resolver:
-        return canonically
-    answers = Answers(load_resolver(rules.resolver), time.monotonic)
+    def __call__(self, target: str) -> str | None:
+        path = path_of(target, fold_case=self.fold_case)
+        return None if path is None else self.of(path, target)
 
-    def resolved(target: str) -> str | None:
-        path = canonically(target)
-        return path if path is None or path == OTHER else answers.page(path)
-
-    return resolved
+    def of(self, path: str, target: str) -> str | None:
+        """The same where the target's path (`path_of`, with this `fold_case`) is known."""
+        page = _named(path, target, *self._how)
+        return page if self._answers is None or page == OTHER else self._answers.page(page)
 
 
 class Answers:

@@ -37,7 +37,7 @@ _ENTRY = 200
 
 _UNKNOWN = object()
 _MISSED = b"%d" % MISSING
-_WITH_QUERY = re.compile(rb"([A-Z]++ /[^\x00- #?\\\x7f-\xff]*+)\?([^\x00- #\\\x7f-\xff]*+)( HTTP/[0-9]\.[0-9])")
+_PLAIN = re.compile(rb"([A-Z]++) (/[^\x00- #?\\\x7f-\xff]*+)(?:\?([^\x00- #\\\x7f-\xff]*+))?( HTTP/[0-9]\.[0-9])")
 
 
 class Memo(dict[K, V]):
@@ -82,23 +82,29 @@ class Requests(Memo[bytes, Request]):
     """
 
     def __init__(self, judge: Judge) -> None:
-        super().__init__(lambda raw: judge.request(*clf.split_request(raw)[:2]))
+        super().__init__(self._judged)
+        self._judge = judge
         self._whole = bool(judge.rules.parameters)
         self._queries: Memo[tuple[bytes, bool], tuple[str, str]] = Memo(
             lambda key: judge.in_query(key[0].decode("ascii"), key[1]), size=lambda key: len(key[0])
         )
 
     def __missing__(self, raw: bytes) -> Request:
-        halves = None if self._whole else _WITH_QUERY.fullmatch(raw)
-        if not halves:
+        plain = None if self._whole else _PLAIN.fullmatch(raw)
+        if not plain or plain[3] is None:
             return super().__missing__(raw)
-        before, query, after = halves.groups()
-        request = self[before + after]
+        request = self[b"%b %b%b" % plain.group(1, 2, 4)]
         page, missing, _, _, search = request
         if page is None:
             return request
-        campaign, keyword = self._queries[query, search]
+        campaign, keyword = self._queries[plain[3], search]
         return Request(page, missing, campaign, keyword, search)
+
+    def _judged(self, raw: bytes) -> Request:
+        plain = _PLAIN.fullmatch(raw)
+        if plain and plain[3] is None:  # nearly all: the same as `split_request` finds, in half the time
+            return self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii"))
+        return self._judge.request(*clf.split_request(raw)[:2])
 
 
 def tells_agent(format: LogFormat) -> bool:

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from pipelog.counting import bots, crawlers, keywords, referrers
-from pipelog.counting.pages import folded, page_namer, path_of
+from pipelog.counting.pages import PageNamer, folded, path_of
 from pipelog.counting.rules import Rules
 from pipelog.model import Coordinate, Record
 from pipelog.parsing.roles import PURPOSE_HEADERS
@@ -44,7 +44,7 @@ class Judge:
 
     def __init__(self, rules: Rules) -> None:
         self.rules = rules
-        self.page = page_namer(rules)
+        self.page = PageNamer(rules)
         self._sites = {site: Judge(replace(own, sites={})) for site, own in rules.sites.items()}
         self._zone = rules.zone()
         self._crawlers = crawlers.chosen(rules.bots)
@@ -85,7 +85,7 @@ class Judge:
         viewed = method in self._methods
         missed = viewed or method == "HEAD"
         path = path_of(target, fold_case=self.rules.fold_case) if missed and not _BLANK.search(target) else None
-        page = None if path is None else self.page(target)
+        page = None if path is None else self.page.of(path, target)
         if path is None or page is None:
             return NOTHING
         tail = path.rpartition("/")[2]
