@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 from pipelog import config, plugins
 from pipelog.config import Settings
 from pipelog.counting.pages import PageNamer
+from pipelog.counting.rules import Rules
 from pipelog.queries import Hits
 
 
@@ -20,10 +23,16 @@ def hits_of(settings: Settings) -> Hits:
         history=plugins.sink(settings.sink),
         prefix=settings.prefix,
         site=rules.site,
-        page=application_page(PageNamer(rules)),
-        site_pages={site: application_page(PageNamer(own)) for site, own in rules.sites.items()},
+        page=_pages(rules),
+        site_pages={site: _pages(own) for site, own in rules.sites.items()},
         today=rules.today,
     )
+
+
+def _pages(rules: Rules) -> Callable[[str], str | None]:
+    page: Callable[[str], str | None] = application_page(PageNamer(rules))
+    # Applications ask for the same pages over and over. A resolver's answers are remembered elsewhere, for a while.
+    return page if rules.resolver else lru_cache(maxsize=4_096)(page)
 
 
 def application_page(namer: Any) -> Any:
