@@ -437,12 +437,15 @@ class ClassicServer(socketserver.StreamRequestHandler):
 
     def answer(self, command: bytes, words: list[bytes]) -> bytes:
         now = time.time()
-        names = words if command == b"get" else words[:1]
+        names = words if command in (b"get", b"gets") else words[:1]
         there = {key: self.store[key] for key in names if self.store.get(key, (b"", 0.0))[1] > now}
         if command == b"version":
             return b"VERSION 1.4.39\r\n"
         if command == b"get":
             values = [b"VALUE %b 0 %d\r\n%b\r\n" % (key, len(value), value) for key, (value, _) in there.items()]
+            return b"".join(values) + b"END\r\n"
+        if command == b"gets":  # as with -C: no change has a number
+            values = [b"VALUE %b 0 %d 0\r\n%b\r\n" % (key, len(value), value) for key, (value, _) in there.items()]
             return b"".join(values) + b"END\r\n"
         if command in (b"set", b"add"):
             content = self.rfile.read(int(words[3]) + 2)[:-2]

@@ -67,3 +67,22 @@ class Listing(ABC):
     @abstractmethod
     def forget(self, prefix: str) -> None:
         """Remove every counter and every document whose key begins with `prefix`, as one transaction."""
+
+
+class Resuming(ABC):
+    """Optional ability of a store without transactions: to go on with a commit whose answer never came.
+
+    Of the mappings it is given, the first count and the last document of each shard are marks: one caller alone
+    writes them, the count each time, the document with another content each time.
+    """
+
+    @abstractmethod
+    def send(self, counts: Mapping[str, int], documents: Mapping[str, bytes], *, ttl: int) -> None:
+        """As `commit`, in the order of the mappings; what went in before a failure stays in."""
+
+    @abstractmethod
+    def missing(self, counts: Mapping[str, int], documents: Mapping[str, bytes]) -> dict[str, int]:
+        """The counts of a failed `send`, by this process or an earlier one, that the store does not have.
+
+        Waits until nothing of it can still be on its way. They and the documents are what to send next.
+        """

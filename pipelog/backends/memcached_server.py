@@ -9,8 +9,10 @@ from __future__ import annotations
 import os
 import select
 import socket
+import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
+from typing import NamedTuple
 
 from pymemcache.client.base import Client  # type: ignore[import-untyped]
 from pymemcache.exceptions import MemcacheError  # type: ignore[import-untyped]
@@ -20,6 +22,15 @@ from pipelog.errors import BackendUnavailable, PipelogError, StoreError
 _RECEIVE_BYTES = 1 << 18
 _KEYS_A_PORTION = 1_000
 _PROBE = b"ma pipelog:probe D0\r\n"
+#: linger.h: a close throws away what is not sent yet, instead of sending it whenever the network lets it.
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class Held(NamedTuple):
+    """What a server has under a key."""
+
+    content: bytes
+    change: int = 0  #: of all keys the one that was changed later has the greater number; 0 where nobody keeps count
 
 
 class Server:
@@ -71,22 +82,33 @@ class Server:
         raise self._refused(*next(iter(bad.items())))
 
     def take_back(self, counts: Mapping[str, int], exptime: int) -> None:
-        """Undo the adding of counts as far as the server lets; for use after another failure, so it raises nothing."""
+        """Undo the adding of counts as far as the server lets; for use after another failure, so it raises nothing.
+
+        The last one first: then the first, which may be a mark of the begin, has been changed after all others.
+        """
         try:
             self.prepare()
             command = _meta_add if self._meta else _classic_add
-            self._exchange(_lines(command, {key: -count for key, count in counts.items()}, exptime), len(counts))
+            back = {key: -count for key, count in reversed(list(counts.items()))}
+            self._exchange(_lines(command, back, exptime), len(counts))
         except PipelogError:
             pass
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values there are under `keys`."""
-        found: dict[str, bytes] = {}
+        return {key: held.content for key, held in self._ask(b"get", keys).items()}
+
+    def get_changes(self, keys: Sequence[str]) -> dict[str, Held]:
+        """The same, with the order in which they were changed."""
+        return self._ask(b"gets", keys)
+
+    def _ask(self, command: bytes, keys: Sequence[str]) -> dict[str, Held]:
+        found: dict[str, Held] = {}
         connection = self._connection()
         try:
             for start in range(0, len(keys), _KEYS_A_PORTION):
                 names = " ".join(keys[start : start + _KEYS_A_PORTION]).encode("ascii")
-                unsent = memoryview(b"get " + names + b"\r\n")
+                unsent = memoryview(command + b" " + names + b"\r\n")
                 while unsent := _send(connection, unsent):
                     self._wait(connection, select.POLLOUT)  # it answers no sooner than it has the whole line
                 self._read_values(connection, found)
@@ -216,8 +238,8 @@ class Server:
             raise self._unavailable("sent what is no answer; is this a memcached?")
         return replies
 
-    def _read_values(self, connection: socket.socket, found: dict[str, bytes]) -> None:
-        """Read one reply to `get` into `found`; ValueError where it is none."""
+    def _read_values(self, connection: socket.socket, found: dict[str, Held]) -> None:
+        """Read one reply to `get` or `gets` into `found`; ValueError where it is none."""
         buffer = b""
         start = 0
         while True:
@@ -231,16 +253,18 @@ class Server:
                 if end + 2 != len(buffer):
                     raise ValueError("sent more than was asked for")
                 return
-            if words[0] != b"VALUE" or len(words) != 4 or not words[3].isdigit():
+            if words[0] != b"VALUE" or not 4 <= len(words) <= 5 or not all(map(bytes.isdigit, words[3:])):
                 raise ValueError(buffer[start:end].decode("latin-1"))
             size = int(words[3])
             start = end + 2
             while len(buffer) < start + size + 2:
                 buffer += self._receive(connection)
-            found[words[1].decode("ascii")] = buffer[start : start + size]
+            found[words[1].decode("ascii")] = Held(buffer[start : start + size], *map(int, words[4:]))
             start += size + 2
 
     def _unavailable(self, reason: object) -> BackendUnavailable:
+        if self._client is not None and self._client.sock:
+            self._client.sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
         self.close()
         return BackendUnavailable(f"{self.name}: {_printable(str(reason)) or type(reason).__name__}")
 

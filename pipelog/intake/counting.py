@@ -68,17 +68,18 @@ class JournalCounter:
             plan.rules,
             source=plan.source,
             journal=self._manifest.journal,
+            state=plan.state,
             clock=plan.clock,
         )
         checkpoint = self._ledger.load()
         if checkpoint is None:
             yesterday = plan.rules.today(plan.clock()) - timedelta(days=1)
             self._ledger.begin(self._first_of(datetime.combine(yesterday, clock_time())))
-        assert self._ledger.checkpoint
-        self._totals = Counter(self._ledger.checkpoint.totals)
+        latest = self._ledger.latest
+        self._totals = Counter(latest.totals)
         self._suspicion = Suspicion(lock, plan.state)
         self._batch, self._tally = Batch(), {}
-        self._read_from(self._ledger.checkpoint.position)
+        self._read_from(latest.position)
         return True
 
     def _first_of(self, day: datetime) -> Position:

@@ -4,6 +4,9 @@ Each commit carries the checkpoint along with the counts it covers, so that a re
 nothing. For each of the last two days a *sentinel* is written, once; should it be gone, the store has lost its memory
 and the day is counted again from the journal. A *mark* with the batch's number is written with every commit: it tells
 whether the last batch went into the store before it was emptied or after.
+
+A store without transactions can take a part of a batch and then be silent, or go on with it later. Where it can tell
+that part (`Resuming`), the batch is kept on disk while it is on its way, and the rest of it is sent by whoever is next.
 """
 
 from __future__ import annotations
@@ -13,11 +16,13 @@ import time
 from collections.abc import Callable, Iterable
 from datetime import date, timedelta
 from itertools import count as count_up
+from pathlib import Path
 
-from pipelog.backends.base import CounterBackend, Listing
+from pipelog.backends.base import CounterBackend, Listing, Resuming
 from pipelog.backends.keys import Keys, encode_name
 from pipelog.counting.leaders import Leaders
 from pipelog.counting.rules import Rules
+from pipelog.intake import redo
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
 from pipelog.model import Tally
@@ -41,9 +46,11 @@ class Ledger:
         *,
         source: str,
         journal: str,
+        state: Path,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._backend = backend
+        self._state = state
         self._keys = keys
         self._rules = rules
         self._source = source
@@ -62,15 +69,29 @@ class Ledger:
     # -- where to go on ------------------------------------------------------------------------------------------
 
     def load(self) -> Checkpoint | None:
-        """The checkpoint that the store has, if it has one."""
+        """The checkpoint that the store has, if it has one. A batch that was on its way is then pending again."""
         keys = [self._per_shard("checkpoint", shard) for shard in range(self._backend.shards)]
         held = [Checkpoint.decode(content) for content in self._backend.documents(keys).values()]
         self.checkpoint = max(held, key=lambda checkpoint: checkpoint.batch, default=None)
+        if isinstance(self._backend, Resuming) and (batch := redo.kept(self._state, self.journal)):
+            # Without a checkpoint it was the first batch; or the store was emptied, which forgot the mark, too.
+            # With its own it is in, unless the store refused a count of it and then took the documents.
+            latest = self.checkpoint.batch if self.checkpoint else 0
+            if batch.checkpoint.batch in (latest, latest + 1) and (latest or self._backend.counts(self._begins())):
+                self._pending, self._pending_counts, self._pending_documents = batch
+                self._pending_tried = True
         return self.checkpoint
 
     def begin(self, position: Position) -> None:
         """Start with a journal that the store knows nothing of."""
         self.checkpoint = Checkpoint(position, position)
+
+    @property
+    def latest(self) -> Checkpoint:
+        """The pending checkpoint, or else the one that the store has: where reading goes on."""
+        latest = self._pending or self.checkpoint
+        assert latest
+        return latest
 
     # -- the store's memory --------------------------------------------------------------------------------------
 
@@ -159,11 +180,16 @@ class Ledger:
         """Bring a pending batch into the store. A batch whose answer got lost is first looked for."""
         if self._pending is None:
             return
-        if self._pending_tried and self._last_batch() == self._pending.batch:
-            self._done()
-            return
-        self._pending_tried = True
-        self._backend.commit(self._pending_counts, self._pending_documents, ttl=TTL)
+        if isinstance(self._backend, Resuming):
+            if self._pending_tried:
+                self._pending_counts = self._backend.missing(self._pending_counts, self._pending_documents)
+            batch = redo.Batch(self._pending, self._pending_counts, self._pending_documents)
+            redo.keep(self._state, self.journal, batch)
+            self._pending_tried = True
+            self._backend.send(self._pending_counts, self._pending_documents, ttl=TTL)
+        elif not (self._pending_tried and self._last_batch() == self._pending.batch):
+            self._pending_tried = True
+            self._backend.commit(self._pending_counts, self._pending_documents, ttl=TTL)
         self._done()
 
     def _last_batch(self) -> int:
@@ -179,6 +205,8 @@ class Ledger:
         encoded = checkpoint.encode()
         for shard in range(self._backend.shards):
             documents[self._per_shard("checkpoint", shard)] = encoded
+        if isinstance(self._backend, Resuming):
+            counts = dict.fromkeys(self._begins(), 1) | counts
         self._pending, self._pending_counts, self._pending_documents = checkpoint, counts, documents
         self._pending_tried = False
 
@@ -200,6 +228,10 @@ class Ledger:
             tries = (self._keys.document(kind, self._source, self.journal, n, day=day) for n in count_up())
             self._shard_keys[asked] = next(key for key in tries if self._backend.shard(key) == shard)
         return self._shard_keys[asked]
+
+    def _begins(self) -> list[str]:
+        """The counters that stand first in each shard's part of a batch; checkpoints stand last."""
+        return [self._per_shard("begin", shard) for shard in range(self._backend.shards)]
 
     def _pair(self, key: str) -> Pair:
         return self._keys.day_of(key), self._backend.shard(key)

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from pipelog.backends.base import CounterBackend, Listing
+from pipelog.backends.base import CounterBackend, Listing, Resuming
 
 LIMIT = 2**63 - 1
 DAY = 86_400
@@ -376,6 +376,28 @@ class BackendSuite:
         listing.forget(prefix + "absent")
         assert dict(listing.scan(prefix)) == {}
 
+    # Going on with half a commit
+
+    def test_nothing_is_missing_of_a_whole_batch_and_all_of_one_never_sent(
+        self, backend: CounterBackend, other: CounterBackend, prefix: str
+    ) -> None:
+        resuming, later = _resuming(backend), _resuming(other)
+        tries = {name: [f"{prefix}{name}{n}" for n in range(200)] for name in ("begin", "end")}
+        marks = {
+            name: [next(k for k in keys if backend.shard(k) == shard) for shard in range(backend.shards)]
+            for name, keys in tries.items()
+        }
+        counts = dict.fromkeys(marks["begin"], 1) | {f"{prefix}{n}": 2 for n in range(40)}
+        first, second = (dict.fromkeys(marks["end"], content) for content in (b"1", b"2"))
+        assert later.missing(counts, first) == counts
+        resuming.send(counts, first, ttl=DAY)
+        assert other.counts([prefix + "7"]) == {prefix + "7": 2}
+        assert later.missing(counts, first) == {}
+        assert later.missing(counts, second) == counts
+        resuming.send(counts, second, ttl=DAY)
+        assert later.missing(counts, second) == {}
+        assert other.counts([prefix + "7"]) == {prefix + "7": 4}
+
 
 class Torn(Exception):
     """What a TornMapping raises."""
@@ -396,6 +418,12 @@ class TornMapping(Mapping[str, T]):
     def __iter__(self) -> Iterator[str]:
         yield from self._items
         raise Torn
+
+
+def _resuming(backend: CounterBackend) -> Resuming:
+    if not isinstance(backend, Resuming):
+        pytest.skip("not a Resuming backend")
+    return backend
 
 
 def _listing(backend: CounterBackend) -> Listing:
