@@ -17,7 +17,7 @@ from intake_helpers import NOON, Clock, MemoryBackend, Pipe, Stepper, line, numb
 
 from pipelog.backends.base import CounterBackend
 from pipelog.backends.keys import Keys
-from pipelog.errors import BackendUnavailable
+from pipelog.errors import BackendUnavailable, StoreError
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
 from pipelog.model import Coordinate
@@ -38,6 +38,66 @@ def test_a_checkpoint_survives_being_written() -> None:
     assert Checkpoint.decode(whole.encode()) == whole
     bare = Checkpoint(Position(0, 0), Position(0, 0))
     assert Checkpoint.decode(bare.encode()) == bare
+
+
+DAMAGED = [
+    b"",
+    b"{",
+    b"[]",
+    b"null",
+    b"{}",
+    b"\xff",
+    b'{"healing": 1}',
+    Checkpoint(Position(1, 2), Position(0, 0)).encode(),
+]
+DAMAGED[-1] = DAMAGED[-1].replace(b'"position": [1, 2]', b'"position": [1]')
+
+
+@pytest.mark.parametrize("content", DAMAGED)
+def test_a_damaged_checkpoint_is_said_and_the_journal_counted_again(
+    tmp_path: Path, content: bytes, capfd: pytest.CaptureFixture[str]
+) -> None:
+    backend = MemoryBackend()
+    clock, pipe, stepper = journal(tmp_path, backend)
+    stepper.run()
+    stepper.close()
+    (key,) = (key for key in backend._documents if "=checkpoint" in key)
+    backend.commit({}, {key: content}, ttl=DAY)
+    pipe.send(line("/second/"))
+    stepper = Stepper(plan(tmp_path, backend, clock))
+    stepper.run()
+    assert views(backend) == {"/first/": 1, "/second/": 1}
+    assert capfd.readouterr().err.count("no checkpoint of this pipelog") == 1
+
+
+def test_a_damaged_checkpoint_in_a_store_that_cannot_list_is_refused(tmp_path: Path) -> None:
+    backend = Sharded(2)
+    clock, pipe, stepper = journal(tmp_path, backend)
+    stepper.run()
+    keys = [key for store in backend.stores for key in store._documents if "=checkpoint" in key]
+    backend.commit({}, {keys[0]: b"damaged"}, ttl=DAY)
+    pipe.send(line("/second/"))
+    Stepper(plan(tmp_path, backend, clock)).run()  # the other server has it, too
+    assert backend.all_views() == {"/first/": 1, "/second/": 1}
+    backend.commit({}, dict.fromkeys(keys, b"damaged"), ttl=DAY)
+    with pytest.raises(StoreError, match=r"=checkpoint.* no checkpoint of this pipelog; empty the store"):
+        Stepper(plan(tmp_path, backend, clock))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[", b"7", b"[[]]", b'{"sites": 1}', b'{"sites": [], "pages": [], "values": 0}']
+)
+def test_damaged_names_in_the_store_stop_nothing(tmp_path: Path, content: bytes) -> None:
+    backend = Sharded(1)
+    clock, pipe, stepper = journal(tmp_path, backend)
+    stepper.run()
+    stepper.close()
+    for kind in ("=sources", "=leaders"):
+        (key,) = (key for key in backend.stores[0]._documents if kind in key)
+        backend.commit({}, {key: content}, ttl=DAY)
+    pipe.send(line("/second/"))
+    Stepper(plan(tmp_path, backend, clock)).run()
+    assert backend.all_views() == {"/first/": 1, "/second/": 1}
 
 
 class Flaky(MemoryBackend):

@@ -41,19 +41,27 @@ class Checkpoint:
 
     @classmethod
     def decode(cls, document: bytes) -> Self:
-        """What `encode` wrote."""
-        held = json.loads(document)
-        healing = held["healing"]
-        if healing:
-            healing = Healing(Position(*healing["until"]), _read(healing["lost"]))
-        return cls(
-            Position(*held["position"]),
-            Position(*held["since"]),
-            held["batch"],
-            healing,
-            _read(held["sentinels"]),
-            held["totals"],
-        )
+        """What `encode` wrote; ValueError for anything else."""
+        try:
+            held = json.loads(document)
+            healing = held["healing"]
+            if healing:
+                healing = Healing(_place(healing["until"]), _read(healing["lost"]))
+            return cls(
+                _place(held["position"]),
+                _place(held["since"]),
+                int(held["batch"]),
+                healing,
+                _read(held["sentinels"]),
+                {name: int(number) for name, number in held["totals"].items()},
+            )
+        except (LookupError, TypeError, AttributeError) as error:
+            raise ValueError(f"no checkpoint: {error}") from error
+
+
+def _place(numbers: list[int]) -> Position:
+    segment, offset = map(int, numbers)
+    return Position(segment, offset)
 
 
 def _written(pairs: frozenset[tuple[date, int]]) -> list[list[Any]]:
@@ -61,4 +69,4 @@ def _written(pairs: frozenset[tuple[date, int]]) -> list[list[Any]]:
 
 
 def _read(pairs: list[list[Any]]) -> frozenset[tuple[date, int]]:
-    return frozenset((date.fromisoformat(day), shard) for day, shard in pairs)
+    return frozenset((date.fromisoformat(day), int(shard)) for day, shard in pairs)

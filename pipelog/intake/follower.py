@@ -12,6 +12,7 @@ import select
 import threading
 import time
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipelog.errors import BackendUnavailable, IntakeError, PipelogError, StoreError
@@ -31,10 +32,11 @@ GIVE_UP = 5.0
 
 
 class Follower:
-    """Started by `start`; told the input's end by `finish`."""
+    """Started by `start`; told the input's end by `finish`. `others()`: whether another worker has an open input."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, *, others: Callable[[], bool] = lambda: False) -> None:
         self._plan = plan
+        self._others = others
         # A pipe and no threading.Event: `hurry` is called by a signal handler, which may interrupt itself, and the
         # Event's lock is not reentrant. The write is.
         self._wake_read, self._wake_write = os.pipe()
@@ -49,7 +51,7 @@ class Follower:
         self._direct_done = 0
         self._lock = -1
         self._committed = Position(0, 0)
-        self._leading = False
+        self._leading = self._waiting = False
         self._broken = ""
         self._for_good = False
         self._thread = threading.Thread(target=self._run, name="follower", daemon=True)
@@ -72,12 +74,18 @@ class Follower:
         self._wake()
 
     def finish(self, end: Position) -> int:
-        """Wait until the journal is counted up to `end`, by this follower or by the one at work; the exit code."""
+        """Wait until the journal is counted up to `end`, by this follower or by the one at work; the exit code.
+
+        Not while the store is away and another worker's input is open, which will see to it: each reload would leave
+        two processes behind until the store is back.
+        """
         self._urgent = self._finishing = True
         began = time.monotonic()
         while True:
             self._wake()
-            if self._direct_done == self._direct_left and (self._committed >= end or self._counted_elsewhere(end)):
+            counted = self._committed >= end or self._counted_elsewhere(end)
+            idle = self._waiting or not self._leading
+            if self._direct_done == self._direct_left and (counted or (idle and self._others())):
                 return 0
             if self._broken and (self._for_good or time.monotonic() - began > GIVE_UP):
                 say(f"{self._broken}: what was read is kept in the journal and is counted once that is mended")
@@ -148,7 +156,7 @@ class Follower:
         except (BackendUnavailable, StoreError) as error:
             self._trouble(error)
             return False
-        self._broken = ""
+        self._broken, self._waiting = "", False
         return True
 
     def _take_lock(self) -> bool:
@@ -175,6 +183,7 @@ class Follower:
 
     def _trouble(self, error: Exception) -> None:
         """A store that is down is waited for; one that is broken too, but not for ever once the input has ended."""
+        self._waiting = True
         self._broken = "" if isinstance(error, BackendUnavailable) else str(error)
         self._for_good = isinstance(error, ValueError | LookupError)  # settings, formats, URLs, plugins
         if not (self._for_good and self._finishing):

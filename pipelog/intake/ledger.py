@@ -22,9 +22,11 @@ from pipelog.backends.base import CounterBackend, Listing, Resuming
 from pipelog.backends.keys import Keys, encode_name
 from pipelog.counting.leaders import Leaders
 from pipelog.counting.rules import Rules
+from pipelog.errors import StoreError
 from pipelog.intake import redo
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
+from pipelog.intake.messages import say
 from pipelog.model import Tally
 
 TTL = 48 * 3600
@@ -71,8 +73,11 @@ class Ledger:
     def load(self) -> Checkpoint | None:
         """The checkpoint that the store has, if it has one. A batch that was on its way is then pending again."""
         keys = [self._per_shard("checkpoint", shard) for shard in range(self._backend.shards)]
-        held = [Checkpoint.decode(content) for content in self._backend.documents(keys).values()]
+        found = self._backend.documents(keys)
+        held = [checkpoint for checkpoint in map(_decoded, found.values()) if checkpoint]
         self.checkpoint = max(held, key=lambda checkpoint: checkpoint.batch, default=None)
+        if found and not held:
+            self._begin_anew(next(iter(found)))
         if isinstance(self._backend, Resuming) and (batch := redo.kept(self._state, self.journal)):
             # Without a checkpoint it was the first batch; or the store was emptied, which forgot the mark, too.
             # With its own it is in, unless the store refused a count of it and then took the documents.
@@ -81,6 +86,18 @@ class Ledger:
                 self._pending, self._pending_counts, self._pending_documents = batch
                 self._pending_tried = True
         return self.checkpoint
+
+    def _begin_anew(self, damaged: str) -> None:
+        """Nobody can tell what is counted: empty the live days, so that each source counts them again."""
+        if not isinstance(self._backend, Listing):
+            raise StoreError(
+                f"the document {damaged} in the store is no checkpoint of this pipelog; empty the store (for memcached:"
+                " restart it, or send it flush_all), and today is counted again from the journal"
+            )
+        say(f"the document {damaged} in the store is no checkpoint of this pipelog: counting again from the journal")
+        today = self._rules.today(self._clock())
+        for day in (today - timedelta(days=1), today):
+            self._backend.forget(self._keys.day(day))
 
     def begin(self, position: Position) -> None:
         """Start with a journal that the store knows nothing of."""
@@ -196,7 +213,8 @@ class Ledger:
         """The number of the last batch that the store has whole: documents go when every shard has its counts."""
         key = self._per_shard("checkpoint", self._backend.shards - 1)
         content = self._backend.documents([key]).get(key)
-        return Checkpoint.decode(content).batch if content else -1
+        checkpoint = _decoded(content) if content else None
+        return checkpoint.batch if checkpoint else -1
 
     def _prepare(self, counts: dict[str, int], documents: dict[str, bytes], checkpoint: Checkpoint) -> None:
         batch = str(checkpoint.batch).encode()
@@ -256,13 +274,38 @@ class Ledger:
         documents = {}
         for day in days:
             if day not in self._leaders:
-                self._leaders[day] = Leaders(held.get(leaders[day]))
+                self._leaders[day] = _leaders(held.get(leaders[day]))
             self._leaders[day].add({c: n for c, n in tally.items() if c[0] == day})
             documents[leaders[day]] = self._leaders[day].encode()
-            sources = set(json.loads(held.get(listings[day], b"[]")))
+            sources = _names(held.get(listings[day], b"[]"))
             if self._source not in sources:
                 documents[listings[day]] = json.dumps(sorted(sources | {self._source})).encode("ascii")
         for day in self._leaders.keys() - days:
             if day < max(days, default=day) - timedelta(days=1):
                 del self._leaders[day]
         return documents
+
+
+# What is damaged counts as absent, and is written anew.
+
+
+def _decoded(content: bytes) -> Checkpoint | None:
+    try:
+        return Checkpoint.decode(content)
+    except ValueError:
+        return None
+
+
+def _leaders(content: bytes | None) -> Leaders:
+    try:
+        return Leaders(content)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return Leaders(None)
+
+
+def _names(content: bytes) -> set[str]:
+    """A set of names in JSON."""
+    try:
+        return set(map(str, json.loads(content)))
+    except (ValueError, TypeError):
+        return set()

@@ -19,6 +19,7 @@ from pipelog.intake.journal import FOLDER_MODE
 from pipelog.intake.messages import say
 from pipelog.intake.plan import Plan
 from pipelog.intake.privileges import become, identity
+from pipelog.intake.readers import Readers
 from pipelog.intake.supervisor import Progress
 from pipelog.intake.worker import Intake, handle_signals
 from pipelog.intake.writer import Writer
@@ -40,8 +41,14 @@ def work(plan: Plan, progress: Progress, *, user: str = "", group: str = "") -> 
     if kind := network_type(plan.state):
         say(f"{plan.state} is on a network file system ({kind}); use a local disk: locks and speed")
     writer = Writer(plan.state, plan.archive, symlink=plan.symlink, clock=plan.clock)
-    follower = Follower(plan._replace(restarts=progress.restarts))
-    intake = Intake(writer, follower, moved=progress.moved, ended=progress.end, parent=progress.supervisor)
+    readers = Readers(plan.state)
+
+    def ended() -> None:
+        progress.end()
+        readers.leave()
+
+    follower = Follower(plan._replace(restarts=progress.restarts), others=readers.others)
+    intake = Intake(writer, follower, moved=progress.moved, ended=ended, parent=progress.supervisor)
     # With the default of 5 ms the counting thread keeps the main thread from the pipe at each of its system calls.
     sys.setswitchinterval(0.0005)
     # Counting makes names, and no cycles: looking for them after each 700 took a fifth of its time.

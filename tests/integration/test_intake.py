@@ -421,6 +421,30 @@ def test_a_store_that_is_down_is_waited_for(state: Path) -> None:
         logger.clean()
 
 
+def test_reloads_while_the_store_is_down_leave_nobody_waiting(state: Path) -> None:
+    """httpd ends one logger and starts the next each time; all of their lines are the last one's to count."""
+    with servers.memcached() as server:
+        backend = ("--backend", server.url + "?timeout=0.2&connect_timeout=0.2")
+        loggers = [Logger(state, *backend)]
+        loggers[0].send(lines(["/0/"]))
+        eventually(lambda: _get(server, "/0/") == b"1", "the first leads")
+        server.pause()
+        for number in range(1, 6):
+            loggers.append(Logger(state, *backend))
+            loggers[-1].send(lines([f"/{number}/"]))
+            eventually(lambda number=number: journaled(state).count(b"\n") == number + 1, "it is journaled")  # type: ignore[misc]
+            assert loggers[-2].end() == 0
+        os.close(loggers[-1].write)
+        loggers[-1].write = -1
+        time.sleep(0.5)
+        assert loggers[-1].process.poll() is None, "the last one waits for the store"
+        server.resume()
+        assert loggers[-1].end() == 0
+        assert [_get(server, f"/{number}/") for number in range(6)] == [b"1"] * 6
+        for logger in loggers:
+            logger.clean()
+
+
 def test_a_store_that_lost_its_memory_is_filled_again(state: Path) -> None:
     with servers.memcached() as server:
         logger = Logger(state, "--backend", server.url)
