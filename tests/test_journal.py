@@ -12,7 +12,7 @@ from intake_helpers import NOON, Clock, Pipe
 
 from pipelog.errors import IntakeError
 from pipelog.intake.journal import JournalReader, Manifest, Position, behind, files_of_days, template_root
-from pipelog.intake.retention import remove_counted
+from pipelog.intake.retention import Retention, remove_counted
 from pipelog.intake.writer import LET_GO, Turn
 from pipelog.parsing.chunks import MAX_LINE
 
@@ -359,6 +359,70 @@ def test_only_counted_files_that_are_old_enough_are_removed(state: Path, templat
     assert read_all(state) == b"day 2\nday 3\nday 4\nmore\n"
     assert remove_counted(state, manifest, Position(9, 9), older_than=NOON + 99 * DAY)[-1].endswith(names[4])
     assert read_all(state) == b"more\n"  # the file in use is never removed
+
+
+@pytest.mark.parametrize("restarted", [False, True])
+def test_a_clock_that_jumps_ahead_makes_no_file_old(
+    state: Path, template: str, restarted: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
+    clock, machine = Clock(), Clock(1_000.0)
+    pipe = Pipe(state, template, clock)
+
+    def pass_by(seconds: float) -> None:
+        clock.now += seconds
+        machine.now += seconds
+
+    def made() -> Retention:
+        return Retention(state, 2 * DAY, clock, uptime=machine)
+
+    retention, manifest = made(), manifest_of(state)
+
+    def tidy() -> list[str]:
+        return [os.path.basename(path) for path in (made() if restarted else retention).tidy(manifest, Position(99, 0))]
+
+    for day in range(4):
+        pipe.send(b"day %d\n" % day)
+        assert tidy() == []
+        pass_by(DAY)
+    pass_by(1)
+    assert tidy() == ["2026-11-22.log", "2026-11-23.log"]
+    clock.now += 400 * DAY
+    pipe.send(b"in a year that is not\n")
+    for _ in range(47):
+        pass_by(3_600)
+        assert tidy() == []
+    assert capfd.readouterr().err.count("jumped by +34,560,000 s") == 1
+    clock.now -= 400 * DAY
+    pipe.send(b"and back\n")
+    assert tidy() == []
+    pass_by(2 * DAY + 60)
+    assert tidy() == ["2026-11-24.log"]
+
+
+@pytest.mark.parametrize(("off", "removed"), [(60.0, True), (30 * DAY, False), (-DAY, False)])
+def test_after_a_start_of_the_machine_only_a_clock_that_can_be_right_is_believed(
+    state: Path, template: str, off: float, removed: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock, machine = Clock(), Clock(9e6)
+    pipe = Pipe(state, template, clock)
+    retention = Retention(state, DAY, clock, uptime=machine)
+    for _ in range(2):
+        pipe.send(b"line\n")
+        clock.now += DAY
+        machine.now += DAY
+    retention.tidy(manifest_of(state), Position(0, 0))
+    monkeypatch.setattr("pipelog.intake.retention._boot", lambda: "another")
+    clock.now += off + 40
+    machine.now = 40.0
+    assert bool(retention.tidy(manifest_of(state), Position(99, 0))) == removed
+
+
+@pytest.mark.parametrize("content", [b"", b"7", b"[]", b"[1, 2, 3, 4, 5]", b'["", "a", 0, 0]', b"\xff"])
+def test_a_damaged_note_of_the_clock_is_replaced(state: Path, template: str, content: bytes) -> None:
+    Pipe(state, template, clock := Clock()).send(b"line\n")
+    (state / "clock").write_bytes(content)
+    assert Retention(state, DAY, clock, uptime=Clock(5.0)).tidy(manifest_of(state), Position(9, 0)) == []
+    assert b"5.0" in (state / "clock").read_bytes()
 
 
 def test_the_files_in_which_a_days_lines_can_stand(state: Path, template: str) -> None:

@@ -16,7 +16,7 @@ from pipelog.intake.journal import ZONES, JournalReader, Manifest, Position
 from pipelog.intake.ledger import Ledger, Pair
 from pipelog.intake.messages import say
 from pipelog.intake.plan import Plan
-from pipelog.intake.retention import remove_counted
+from pipelog.intake.retention import Retention
 from pipelog.intake.status import Status, write_status
 from pipelog.intake.suspicion import Suspicion
 from pipelog.model import Tally
@@ -49,6 +49,7 @@ class JournalCounter:
         self._unwritten: Counter[str] = Counter()  # totals of what was counted directly, until a commit takes them
         self._totals: Counter[str] = Counter()
         self._places: list[str] = []
+        self._retention = Retention(plan.state, plan.keep, plan.clock)
         self._tidied = 0.0
         self._ledger: Ledger
         self._reader: JournalReader
@@ -208,7 +209,7 @@ class JournalCounter:
         self._tallier.caps.forget_before(self._plan.rules.today(now) - timedelta(days=2))
         if self._plan.keep:
             try:
-                remove_counted(self._plan.state, self._manifest, self.position, older_than=now - self._plan.keep)
+                self._retention.tidy(self._manifest, self.position)
             except OSError as error:
                 say(f"old journal files cannot be removed: {error}", "retention")
 
