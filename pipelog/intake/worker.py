@@ -102,7 +102,8 @@ class Intake:
                 continue
             if isinstance(turn, int):
                 self._count_moved(turn)
-                self._hangup.poll(self._pause * 1000)
+                if turn < self._writer.pipe_size // 2:  # else who writes was faster than the pause, and may wait by now
+                    self._hangup.poll(self._pause * 1000)
             elif turn is Turn.END:
                 self._ended = True
                 break
