@@ -2,8 +2,8 @@
 
 Most of its patterns are plain words. They are joined by their first letter, so that one search over an agent finds
 which of them stands there (19 µs, where a flat alternation takes 380). The rest are regular expressions of strangers
-that run over bytes of strangers: an agent is cut to `bots.LONGEST`, and a pattern with more than one unbounded repeat,
-or one around a group, is left out; what remains takes at worst the square of that length, and milliseconds.
+that run over bytes of strangers: one with several unbounded repeats, or one around a group, is left out, and a single
+one is bounded to `REACH`, so that the time is linear.
 """
 
 from __future__ import annotations
@@ -77,7 +77,10 @@ _APPLICATIONS = [
 _PART = r"[^\\.^$*+?{}\[\]|()]|\\[^A-Za-z0-9]|\[[A-Za-z]{2,3}\]|\|"
 _PLAIN = re.compile(rf"(?:{_PART})+")
 _MOST_SPELLINGS = 16
-_PIECES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\)[*+?{]|[*+{]|.", re.S)
+_PIECES = re.compile(r"\\.|\[\^?\]?(?:\\.|[^\]\\])*+\]?|\)[*+?{]|[*+{]|.", re.S)
+REACH = 256
+"""Characters that a repeat without a bound takes at most. "Name[\\s\\S]*Other" would be looked for from each Name to
+the end."""
 _RUN = re.compile(r"[A-Za-z][A-Za-z0-9 ._-]*")
 
 
@@ -97,11 +100,11 @@ class Crawlers:
             if words := _spellings(pattern):
                 for word in words:
                     self._literals.setdefault(word, found)
-            elif _bounded(pattern):
+            elif bounded := _bounded(pattern):
                 group = f"p{number}"
                 self._patterns[group] = found
                 (anchored if pattern.startswith("^") and "|" not in pattern else anywhere).append(
-                    f"(?P<{group}>{pattern})"
+                    f"(?P<{group}>{bounded})"
                 )
         self._words = re.compile(by_first_letter(self._literals))
         self._anywhere = re.compile("|".join(anywhere) or r"(?!)")
@@ -143,7 +146,7 @@ def _class(entry: Mapping[str, Any]) -> str:
 
 def _name(pattern: str) -> str:
     """What stands in the pattern itself: a piece of the agent would be the client's own words."""
-    plain = re.sub(r"\[(\\?.)[^\]]*\](?![*+{])", r"\1", pattern)
+    plain = re.sub(r"\[(\\?.)[^\[\]]*\](?![*+{])", r"\1", pattern)
     runs = (run.strip(" ._-")[:64] for run in _RUN.findall(_unescaped(plain)))
     return next((run for run in runs if len(run) > 1), UNNAMED)
 
@@ -165,11 +168,14 @@ def _unescaped(literal: str) -> str:
     return re.sub(r"\\([^A-Za-z0-9])", r"\1", literal)
 
 
-def _bounded(pattern: str) -> bool:
-    """At most one unbounded repeat, none around a group."""
+def _bounded(pattern: str) -> str:
+    """The pattern with its repeat bounded; "" where there are several, or one around a group."""
     pieces = _PIECES.findall(pattern)
     repeats = sum(piece in ("*", "+", "{") for piece in pieces)
-    return repeats <= 1 and not any(piece.startswith(")") and len(piece) > 1 for piece in pieces)
+    if repeats > 1 or ",}" in pattern or any(piece.startswith(")") and len(piece) > 1 for piece in pieces):
+        return ""
+    bounds = {"*": f"{{0,{REACH}}}", "+": f"{{1,{REACH}}}"}
+    return "".join(bounds.get(piece, piece) for piece in pieces)
 
 
 def installed() -> str:

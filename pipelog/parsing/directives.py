@@ -171,6 +171,8 @@ TABLE: dict[str, Kind] = {
 
 # parse_log_item: modifiers in any order and number, then a letter, or "^" and two letters; "%%" is a percent sign.
 _DIRECTIVE = re.compile(r"%(?P<modifiers>(?:[!<>,0-9]|\{[^}]*\})*)(?P<letter>\^[A-Za-z]{2}|[A-Za-z%])")
+# Of modifiers, where each brace is closed; were one not, it would not be looked for from every other one.
+_BRACES = re.compile(r"\{([^}]*)\}?")
 # parse_log_misc_string: escapes between directives. The configuration file's own \" is undone here as well, so that
 # a format can be pasted from httpd.conf.
 _LITERAL_ESCAPES = {"n": b"\n", "r": b"\r", "t": b"\t", "\\": b"\\", '"': b'"'}
@@ -203,9 +205,9 @@ def parse_format(format: str) -> list[Item]:
 
 def _directive(match: re.Match[str], format: str) -> Directive:
     modifiers, letter = match["modifiers"], match["letter"]
-    params = re.findall(r"\{([^}]*)\}", modifiers)
+    params = _BRACES.findall(modifiers)
     param = params[-1] if params else ""
-    outside = re.sub(r"\{[^}]*\}", " ", modifiers)
+    outside = _BRACES.sub(" ", modifiers)
     redirect = ["", *re.findall("[<>]", outside)][-1]
     conditional = any(char.isdigit() or char == "!" for char in outside)
     time = None
