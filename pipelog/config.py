@@ -139,9 +139,9 @@ def default_state(environ: Mapping[str, str] | None = None) -> Path:
 
 
 def _quoted(path: Path) -> str:
-    from urllib.parse import quote
+    from urllib.parse import quote_from_bytes
 
-    return quote(str(path))
+    return quote_from_bytes(os.fsencode(path))
 
 
 def _known(name: str, names: frozenset[str], where: str) -> None:
@@ -198,6 +198,8 @@ def _top(name: str, value: Any, origin: str) -> Any:
         raise SettingsError(f"{origin}: {name} is a text")
     if name not in ("keep", "flush") and not isinstance(value, str):
         raise SettingsError(f"{origin}: {name} is a text, in quotes")
+    if "\0" in str(value):
+        raise SettingsError(f"{origin}: {name} holds a NUL, which no system takes")
     if value == "" and name in ("state", "backend", "sink", "format", "prefix"):
         raise SettingsError(f"{origin}: {name} is empty; leave it out to have its default")
     try:

@@ -17,6 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelog.printable import printable
+from pipelog.sinks.cells import defuse, undefuse
 
 EVIL = ["/\x1b[31mred\x07", "/\u202egpj.exe", "/\x9b2J", "/tab\there", "=cmd|' /C calc'!A1", "+1", "-1", "@x"]
 RESOLVER = """
@@ -70,7 +71,9 @@ def test_no_stranger_writes_to_a_terminal(hostile: Path, command: list[str], out
 def test_no_spreadsheet_runs_a_page(hostile: Path) -> None:
     text = pipelog(hostile, "top").stdout.decode()
     names = [row[0] for row in csv.reader(io.StringIO(text, newline=""))][1:]
-    assert sorted(names) == sorted([*EVIL[:4], *("'" + page for page in EVIL[4:])])
+    assert sorted(names) == sorted(map(defuse, EVIL))
+    assert [defuse(page)[0] for page in EVIL[4:]] == ["'"] * 4
+    assert sorted(map(undefuse, names)) == sorted(EVIL)
 
 
 @given(st.text() | st.binary().map(lambda raw: raw.decode("utf-8", "surrogateescape")))

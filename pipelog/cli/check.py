@@ -9,6 +9,7 @@ from datetime import date, timedelta
 from itertools import islice
 
 from pipelog import plugins
+from pipelog.backends.keys import Keys
 from pipelog.cli import folders
 from pipelog.cli.httpd import pitfalls
 from pipelog.cli.options import parser, settings_of
@@ -107,7 +108,7 @@ def _hidden(url: str) -> str:
 def _stores(settings: Settings) -> Iterator[Finding]:
     try:
         with plugins.backend(settings.backend) as backend:
-            backend.counts(["pipelog|check"])
+            backend.counts([Keys(settings.prefix).document("check")])
             yield "ok", f"backend {_hidden(settings.backend)} answers"
     except PipelogError as error:
         yield "FAIL", f"backend: {error}"

@@ -31,7 +31,7 @@ def run(arguments: Sequence[str], progress: Progress) -> int:
             drain()
         sys.stdout.flush()
         return int(usage.code or 0)
-    except PipelogError as error:
+    except (PipelogError, OSError, ValueError) as error:  # whatever a path of the settings is to the system
         return throw_away(error)
     plan = plan_of(settings)
     if os.isatty(0):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from pipelog.printable import printable
-from pipelog.sinks.csvfile import defuse
+from pipelog.sinks.cells import defuse
 
 
 def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], how: str | None) -> None:
@@ -19,14 +19,10 @@ def print_rows(header: Sequence[str], rows: Iterable[Sequence[Any]], how: str | 
         print(json.dumps([dict(zip(header, row, strict=True)) for row in rows], default=str, indent=1))
     elif how == "csv":
         sys.stdout.flush()
-        # On a terminal even CSV is for eyes; in a file it is the data as they are.
-        shown = printable if sys.stdout.isatty() else str
-        with open(
-            sys.stdout.fileno(), "w", encoding="utf-8", errors="surrogateescape", newline="", closefd=False
-        ) as out:
+        with open(sys.stdout.fileno(), "w", encoding="utf-8", newline="", closefd=False) as out:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(header)
-            writer.writerows([shown(defuse(cell)) if isinstance(cell, str) else cell for cell in row] for row in rows)
+            writer.writerows([defuse(cell) if isinstance(cell, str) else cell for cell in row] for row in rows)
     else:
         _print_table(header, [list(row) for row in rows])
 

@@ -17,6 +17,7 @@ from pipelog.daily import PART, Count, LogPart, count_files, rollup, rows_of, si
 from pipelog.errors import LogFileError, SettingsError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
+from pipelog.printable import printable
 
 ALONE = 2 * PART
 """Bytes up to which one process is as fast as several."""
@@ -94,7 +95,7 @@ def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:
         pages = sum(1 for row in rows if row.dimension == "views")
         print(f"{day}: {count.lines_of[day]:,} lines, {views:,} views of {pages:,} pages {verb}", file=sys.stderr)
     if count.bad or count.too_long:
-        where = "; ".join(count.bad_places)
+        where = printable("; ".join(count.bad_places))
         print(f"{count.bad:,} of {count.lines:,} lines are bad, {count.too_long:,} too long: {where}", file=sys.stderr)
 
 

@@ -42,7 +42,7 @@ def run(arguments: Sequence[str]) -> int:
     settings = settings_of(options)
     found = numbers(settings)
     if found is None:
-        nothing = f"nothing is counted yet in {settings.state}"
+        nothing = printable(f"nothing is counted yet in {settings.state}")
         print({"table": nothing, "json": "{}", "prometheus": f"# {nothing}"}[options.output])
         return 1
     if options.output == "json":

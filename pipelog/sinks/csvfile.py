@@ -7,7 +7,7 @@
     2026-11-22,,,lines,web1,98304
 
 The last row tells the source (as in the file's name) and how many log lines the day was made from. A file without it
-is not whole.
+is not whole. What is not printable in a name, and what a spreadsheet would run, is written as `cells` says.
 
 Merged pages stand in `merges.csv`. The files of the days stay as they were written: whoever reads them here reads the
 old page as the new one. So a merge is one file replaced, however many days it is about.
@@ -35,13 +35,10 @@ from pipelog.errors import PipelogError, StoreError
 from pipelog.locators import Location
 from pipelog.model import Coordinate, DailyCount, DayInfo
 from pipelog.sinks.base import Merging, Sink, only_of, refuse_partial
+from pipelog.sinks.cells import defuse, undefuse
 from pipelog.sinks.merges import Merge, names_on, renamed
 
 HEADER = DailyCount._fields
-
-#: A cell that begins so is run as a formula by one spreadsheet or another (OWASP, "CSV Injection"): the signs, their
-#: full-width forms, and blanks that are skipped before a sign. The apostrophe is the mark that we put before them.
-_FORMULA = tuple("=+-@\t\r\n＝＋－＠'")
 
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.(.*)\.csv")
 _TEMPORARY = (".pipelog-", ".tmp")
@@ -49,30 +46,20 @@ _PORTION = 10_000  # rows
 _ADVICE = "roll that day up again, or move the file away"
 
 
-def defuse(text: str) -> str:
-    """`text` as a cell that no spreadsheet runs: with an apostrophe before what could begin a formula."""
-    return "'" + text if text.startswith(_FORMULA) else text
-
-
-def undefuse(cell: str) -> str:
-    """The text that `defuse` was given."""
-    return cell.removeprefix("'")
-
-
 def write_counts(file: TextIO, rows: Iterable[DailyCount], *, header: bool = True) -> None:
-    """Write header and rows. `file`: UTF-8 with errors="surrogateescape", newline="".
+    """Write header and rows, names as `cells` has them. `file`: UTF-8, newline="". Lines end in CR LF (RFC 4180, 2.1).
 
-    Lines end in CR LF (RFC 4180, 2.1), not least because the csv module of Python 3.11 puts a lone CR of a cell
-    into quotes only then. ValueError for a name that `csv.reader` would refuse as too long (128 Ki characters).
+    ValueError for a name that `csv.reader` would refuse as too long (128 Ki characters).
     """
-    longest = csv.field_size_limit() - 1
+    longest = csv.field_size_limit()
     writer = csv.writer(file, lineterminator="\r\n")
     if header:
         writer.writerow(HEADER)
     for day, *names, count in rows:
-        if max(map(len, names)) > longest:
+        cells = list(map(defuse, names))
+        if max(map(len, cells)) > longest:
             raise ValueError(f"a name of more than {longest:,} characters: {max(names, key=len)[:80]!r}...")
-        writer.writerow((day.isoformat(), *map(defuse, names), count))
+        writer.writerow((day.isoformat(), *cells, count))
 
 
 def read_counts(file: TextIO, day: date | None = None) -> Iterator[DailyCount]:
