@@ -20,7 +20,7 @@ from typing import Any
 from pipelog.counting.caps import Caps
 from pipelog.counting.rules import Rules
 from pipelog.counting.tally import Batch, Tallier
-from pipelog.model import Coordinate, DailyCount, Tally
+from pipelog.model import MOST, Coordinate, DailyCount, Tally
 from pipelog.parsing.chunks import LineBuffer, whole_lines
 from pipelog.parsing.logfiles import find_logs, open_log
 from pipelog.parsing.logformat import LogFormat
@@ -97,8 +97,8 @@ def rollup(
 
 
 def rows_of(tally: Tally, day: date) -> Iterator[DailyCount]:
-    """A tally's rows of one day."""
-    return (DailyCount(*coordinate, count) for coordinate, count in tally.items() if coordinate[0] == day)
+    """A tally's rows of one day; none counts more than `MOST`."""
+    return (DailyCount(*coordinate, min(count, MOST)) for coordinate, count in tally.items() if coordinate[0] == day)
 
 
 def count_files(

@@ -41,6 +41,11 @@ class Coordinate(NamedTuple):
 Tally = dict[Coordinate, int]
 
 
+MOST = 2**53 - 1
+"""The highest count that is stored at once: JSON and spreadsheets hold no higher one, and 1,024 of them fit into the 64
+bits of a store. Only lines that lie about their sizes come so far."""
+
+
 class DailyCount(NamedTuple):
     """A row of history: one coordinate and its count."""
 

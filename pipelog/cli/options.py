@@ -104,7 +104,7 @@ def dates(text: str, today: date) -> tuple[date, date]:
             from dateutil.relativedelta import relativedelta
 
             first = date(int(month[1]), int(month[2]), 1)
-            return first, first + relativedelta(months=1, days=-1)
+            return first, first + relativedelta(day=31)
         if week := _WEEK.fullmatch(text.strip().upper()):
             first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
             return first, first + timedelta(days=6)

@@ -27,7 +27,7 @@ from pipelog.intake import redo
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
 from pipelog.intake.messages import say
-from pipelog.model import Tally
+from pipelog.model import MOST, Tally
 
 TTL = 48 * 3600
 """Seconds; no hole at midnight before the rollup ran."""
@@ -179,7 +179,7 @@ class Ledger:
     @staticmethod
     def add(backend: CounterBackend, keys: Keys, tally: Tally) -> None:
         """Add counts that no checkpoint covers: lines that could not be written to the journal."""
-        counts = {keys.counter(coordinate): count for coordinate, count in tally.items()}
+        counts = {keys.counter(coordinate): min(count, MOST) for coordinate, count in tally.items()}
         names = {keys.name(k): encode_name(c) for c in tally if keys.is_hashed(k := keys.counter(c))}
         backend.commit(counts, names, ttl=TTL)
 
@@ -237,7 +237,7 @@ class Ledger:
 
     def _counts(self, tally: Tally) -> dict[str, int]:
         counter = self._keys.counter
-        return {counter(coordinate): count for coordinate, count in tally.items()}
+        return {counter(coordinate): min(count, MOST) for coordinate, count in tally.items()}
 
     def _per_shard(self, kind: str, shard: int, day: date | None = None) -> str:
         """A document's key that lies on a given shard: the first number that brings it there is part of it."""
