@@ -161,7 +161,7 @@ def expressions() -> list[Expression]:
     for module in modules():
         source = inspect.getsource(module)
         for name, pattern in _held(module):
-            for method in set(re.findall(rf"\b{name}\.({'|'.join(METHODS)})\b", source)) or {"search"}:
+            for method in sorted(set(re.findall(rf"\b{name}\.({'|'.join(METHODS)})\b", source))) or ["search"]:
                 note(module, name, pattern, _asking(pattern, method), method)
         for function, method, argument in _calls(module):
             if method != "compile":

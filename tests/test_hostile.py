@@ -29,7 +29,7 @@ from pipelog.backends.sqlite import SQLiteBackend
 from pipelog.cli.output import print_rows
 from pipelog.counting.leaders import MAX_DOCUMENT, Leaders
 from pipelog.counting.rules import Rules
-from pipelog.counting.tally import Tallier
+from pipelog.counting.tally import Batch, Tallier
 from pipelog.daily import rollup
 from pipelog.errors import LineError
 from pipelog.intake.ledger import Ledger
@@ -108,7 +108,9 @@ LOGS = st.sampled_from(FORMATS).flatmap(
 
 def tally_of(format: str, log: bytes, rules: Rules = RULES) -> Tally:
     parsed, tally = LogFormat(format), Tally()
-    Tallier(rules, parsed).add(parsed.columns(log), tally)
+    tallier, batch = Tallier(rules, parsed), Batch()
+    tallier.add(parsed.columns(log), batch)
+    tallier.tally(batch, tally)
     return tally
 
 
