@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import date, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelog.counting.caps import CAPPED_DIMENSIONS, Caps
+from pipelog.counting import caps as caps_module
+from pipelog.counting.caps import CAPPED_DIMENSIONS, PROVEN, Caps, Place
 from pipelog.counting.rules import OTHER, Rules
-from pipelog.model import Coordinate
+from pipelog.intake.admitted import Admitted
+from pipelog.model import Coordinate, Tally
 
 DAY = date(2026, 11, 22)
 
@@ -95,10 +98,144 @@ def test_the_names_of_earlier_days_are_let_go() -> None:
     assert caps.admit(fresh._replace(day=later)) == Coordinate(later, OTHER, "b", "referrer", "y")
 
 
+# -- who comes too late ---------------------------------------------------------------------------------------------
+
+
+def flooded(caps: Caps, tally: Tally, number: int = 1_000, dimension: str = "views") -> None:
+    caps.add(((tuple(at(f"/probe/{n}", dimension)), 1) for n in range(number)), tally)
+
+
+def test_a_page_that_comes_after_a_flood_gets_its_place_and_all_its_counts() -> None:
+    caps, tally = Caps(Rules(max_pages=100)), Tally()
+    caps.add([(at("/early"), 1)], tally)
+    flooded(caps, tally)
+    for _ in range(10):
+        caps.add([(at("/early"), 1), (at("/late"), 1)], tally)
+    assert tally[at("/early")] == 11
+    assert tally[at("/late")] == 10
+    assert len({c.page for c in tally} - {OTHER}) == 91
+    assert sum(tally.values()) == 1_021
+    assert caps.refused == {"page": tally[at(OTHER)]}
+
+
+def test_what_was_counted_before_comes_along_from_an_earlier_tally() -> None:
+    caps, tally = Caps(Rules(max_pages=100)), Tally()
+    flooded(caps, tally)
+    caps.add([(at("/late"), PROVEN - 1)], tally)
+    later: Tally = {}
+    caps.add([(at("/late"), 1)], later)
+    assert later == {at("/late"): PROVEN, at(OTHER): 1 - PROVEN}
+
+
+def test_the_last_tenth_is_all_there_is() -> None:
+    caps, tally = Caps(Rules(max_pages=100)), Tally()
+    flooded(caps, tally)
+    caps.add([(at(f"/late/{n}"), PROVEN) for n in range(50)], tally)
+    assert len({c.page for c in tally} - {OTHER}) == 100
+    assert sum(tally.values()) == 1_000 + 50 * PROVEN
+
+
+def test_values_prove_themselves_too() -> None:
+    caps, tally = Caps(Rules(max_values=10)), Tally()
+    caps.add([(at("/a", "referrer", f"site/{n}"), 1) for n in range(100)], tally)
+    for _ in range(PROVEN):
+        caps.add([(at("/a", "referrer", "search/Late"), 1)], tally)
+    assert tally[at("/a", "referrer", "search/Late")] == PROVEN
+    assert tally[at("/a", "referrer", OTHER)] == 91
+    assert caps.refused == {"value": 91}
+
+
+def test_long_names_take_several_places() -> None:
+    caps, tally = Caps(Rules(max_pages=100)), Tally()
+    caps.add([(at("/" + str(n) + "x" * 999), 1) for n in range(100)], tally)
+    assert len({c.page for c in tally} - {OTHER}) == 90 // 5
+
+
+def test_all_names_of_a_day_together_are_bounded() -> None:
+    caps, tally = Caps(Rules(max_names=1_000)), Tally()
+    for n in range(300):
+        caps.add([(at(f"/{n}", "referrer", f"site/{v}"), 1) for v in range(10)], tally)
+    assert 800 <= len({(c.page, c.value) for c in tally}) <= 1_000 + 10
+
+
+def test_what_is_watched_is_bounded_and_keeps_what_comes_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(caps_module, "WATCHED", 100)
+    caps, tally = Caps(Rules(max_pages=10)), Tally()
+    flooded(caps, tally)
+    for n in range(3):
+        caps.add([(at("/late"), 2 - (n > 0))], tally)
+        flooded(caps, tally)
+        assert len(caps._days[DAY].watched) <= 100
+    assert tally[at("/late")] == PROVEN
+
+
+class Kept(dict[date, list[Place]]):
+    """A memory of names, for one caps after the other."""
+
+    def load(self, day: date) -> list[Place]:
+        return list(self.get(day, []))
+
+    def take(self, caps: Caps) -> None:
+        for day, places in caps.fresh.items():
+            self.setdefault(day, []).extend(places)
+        caps.fresh.clear()
+
+
+def test_a_worker_after_another_admits_the_same_names_and_no_more() -> None:
+    kept, tallies = Kept(), []
+    for worker in range(3):
+        caps, tally = Caps(Rules(max_pages=100, max_values=10), kept), Tally()
+        caps.add([(at("/early"), 1), (at("/early", "referrer", "search/X"), 1)], tally)
+        caps.add([(at(f"/probe/{n}/{worker if n > 50 else ''}"), 1) for n in range(1_000)], tally)
+        kept.take(caps)
+        tallies.append(tally)
+    pages = [{c.page for c in tally} - {OTHER} for tally in tallies]
+    assert len(pages[0] | pages[1] | pages[2]) == len(pages[0]) == 90
+    assert all({"/early", "/probe/50/"} <= found for found in pages)
+    assert all(tally[at("/early", "referrer", "search/X")] == 1 for tally in tallies)
+
+
+def test_the_places_on_disk_are_read_again_and_outlive_a_torn_record(tmp_path: Path) -> None:
+    admitted, later = Admitted(tmp_path), DAY + timedelta(days=1)
+    assert list(admitted.load(DAY)) == []
+    admitted.save(DAY, [(1, 2, 3), (2**64 - 1, 0, 1)])
+    with (tmp_path / f"names-{DAY}").open("ab") as file:
+        file.write(b"torn")
+    assert list(admitted.load(DAY)) == [(1, 2, 3), (2**64 - 1, 0, 1)]
+    admitted.save(DAY, [(4, 5, 1)])
+    admitted.save(later, [(6, 7, 1)])
+    assert list(admitted.load(DAY)) == [(1, 2, 3), (2**64 - 1, 0, 1), (4, 5, 1)]
+    admitted.forget_before(later)
+    assert (list(admitted.load(DAY)), list(admitted.load(later))) == ([], [(6, 7, 1)])
+
+
+# -- always ------------------------------------------------------------------------------------------------------
+
 names = st.sampled_from("abcde")
 coordinates = st.builds(
     Coordinate, st.just(DAY), names, names, st.sampled_from(["views", "missing", "referrer", "status"]), names
 )
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    st.lists(st.tuples(coordinates, st.integers(1, 3)), max_size=60),
+    st.integers(0, 20),
+    st.integers(0, 20),
+    st.integers(0, 20),
+)
+def test_counts_are_kept_in_a_tally_whoever_proves_himself(
+    counts: list[tuple[Coordinate, int]], sites: int, pages: int, values: int
+) -> None:
+    caps = Caps(Rules(max_sites=sites, max_pages=pages, max_values=values, max_names=pages * 3))
+    tallies: list[Tally] = [{}, {}]
+    for number, count in enumerate(counts):
+        caps.add([count], tallies[number % 2])
+    sums: Counter[Coordinate] = Counter()
+    for tally in tallies:
+        sums.update(tally)
+    assert sums.total() == sum(count for _, count in counts)
+    assert all(count >= 0 for count in sums.values())
 
 
 @settings(max_examples=50, deadline=None)

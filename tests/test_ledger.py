@@ -361,7 +361,7 @@ def test_bad_lines_are_counted_and_the_first_places_remembered(tmp_path: Path) -
     stepper.run()
     status = read_status(tmp_path)
     assert status is not None
-    assert status.totals == {"lines": 11, "bad": 9, "too_long": 0, "unwritten": 0, "quarantined": 0}
+    assert status.totals == {"lines": 11, "bad": 9, "too_long": 0, "unwritten": 0, "quarantined": 0, "over_caps": 0}
     assert len(status.bad_places) == 5
     assert status.bad_places[0].startswith(f"{tmp_path}/journal/2026-11-22.log:{len(line('/first/'))}: ")
     assert views(backend) == {"/first/": 1, "/second/": 1}

@@ -40,7 +40,7 @@ def test_what_was_read_counted_and_refused(state: Path) -> None:
     shown = dict(re.findall(r"^(.{12}) (.*)$", text, re.M))
     told = {name.strip(): int(value) for name, value in shown.items() if value.isdigit()}
     assert told == dict.fromkeys(told, 0) | {"lines": 4, "counted": 3, "bad": 1}
-    assert told.keys() >= {"too long", "unwritten", "quarantined", "restarts"}
+    assert told.keys() >= {"too long", "unwritten", "quarantined", "over caps", "restarts"}
     assert shown["worker      "] == "none is running"
     assert shown["behind      "] == "0 bytes, 0.0 s"
     assert "\x1b" not in text

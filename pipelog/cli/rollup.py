@@ -13,6 +13,7 @@ from importlib import import_module
 from pipelog import plugins
 from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, settings_of, shield_dates
 from pipelog.config import Settings
+from pipelog.counting.rules import OTHER
 from pipelog.daily import PART, Count, LogPart, count_files, rollup, rows_of, size_of
 from pipelog.errors import LogFileError, SettingsError
 from pipelog.intake.journal import files_of_days
@@ -94,6 +95,9 @@ def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:
         views = sum(row.count for row in rows if row.dimension == "views")
         pages = sum(1 for row in rows if row.dimension == "views")
         print(f"{day}: {count.lines_of[day]:,} lines, {views:,} views of {pages:,} pages {verb}", file=sys.stderr)
+        other = sum(row.count for row in rows if OTHER in row[1:5])
+        if other:
+            print(f"{day}: {other:,} counts of names over the caps stand under {OTHER}", file=sys.stderr)
     if count.bad or count.too_long:
         where = printable("; ".join(count.bad_places))
         print(f"{count.bad:,} of {count.lines:,} lines are bad, {count.too_long:,} too long: {where}", file=sys.stderr)

@@ -21,6 +21,7 @@ METRICS = {
     "too_long": ("counter", "lines over 128 KiB, left out"),
     "unwritten": ("counter", "lines counted, but not kept: the journal could not be written"),
     "quarantined": ("counter", "lines put aside because they ended workers"),
+    "over_caps": ("counter", "counts of names over the caps, kept as (other)"),
     "restarts": ("counter", "workers that had to be replaced since httpd started this logger"),
     "behind_bytes": ("gauge", "bytes of the journal that are not counted yet"),
     "behind_seconds": ("gauge", "seconds since everything was counted; 0 when all is"),
@@ -63,6 +64,7 @@ def numbers(settings: Settings) -> dict[str, Any] | None:
     totals = status.totals
     return {
         "source": status.source,
+        "over_caps": 0,  # a status of before there was such a number
         **totals,
         "counted": totals["lines"] - totals["bad"],
         "restarts": status.restarts,

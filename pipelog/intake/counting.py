@@ -10,8 +10,10 @@ from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 
 from pipelog.backends.keys import Keys
+from pipelog.counting.caps import Caps
 from pipelog.counting.tally import Batch, Tallier
 from pipelog.errors import IntakeError
+from pipelog.intake.admitted import Admitted
 from pipelog.intake.journal import ZONES, JournalReader, Manifest, Position
 from pipelog.intake.ledger import Ledger, Pair
 from pipelog.intake.messages import say
@@ -29,6 +31,7 @@ FULL = 50_000
 """Coordinates after which a batch is committed before its time."""
 PLACES = 5
 """Bad lines whose place is remembered."""
+TOTALS = ("lines", "bad", "too_long", "unwritten", "quarantined", "over_caps")
 TIDY = 60.0
 """Seconds between two looks for files that may be removed."""
 
@@ -39,7 +42,9 @@ class JournalCounter:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._format = LogFormat(plan.format)
-        self._tallier = Tallier(plan.rules, self._format)
+        self._admitted = Admitted(plan.state)
+        self._caps = Caps(plan.rules, self._admitted)
+        self._tallier = Tallier(plan.rules, self._format, self._caps)
         self._tallier.warm_up()
         self._backend = plan.backend()
         self._manifest = Manifest(plan.state)
@@ -195,10 +200,18 @@ class JournalCounter:
         self._totals["too_long"] += self._reader.taken_too_long()
         self._tallier.tally(self._batch, self._tally)
         self._batch = Batch()
+        self._keep_names()
+        self._totals["over_caps"] += self._caps.refused.total()
+        self._caps.refused.clear()
         ledger.prepare(self._tally, position, dict(self._totals))
         self._tally = {}
         ledger.settle()
         self._committed()
+
+    def _keep_names(self) -> None:
+        for day, places in self._caps.fresh.items():
+            self._admitted.save(day, places)
+        self._caps.fresh.clear()
 
     def _committed(self) -> None:
         self.report()
@@ -206,7 +219,9 @@ class JournalCounter:
         if abs(now - self._tidied) < TIDY:
             return
         self._tidied = now
-        self._tallier.caps.forget_before(self._plan.rules.today(now) - timedelta(days=2))
+        since = self._plan.rules.today(now) - timedelta(days=2)
+        self._caps.forget_before(since)
+        self._admitted.forget_before(since)
         if self._plan.keep:
             try:
                 self._retention.tidy(self._manifest, self.position)
@@ -226,6 +241,7 @@ class JournalCounter:
         days = ", ".join(sorted({day.isoformat() for day, _ in lost}))
         say(f"the store has lost its memory of {days}: counting again from the journal")
         again: Tally = {}
+        self._caps.count_anew()
         if counted_since:
             again = self._tally_between(checkpoint.since, checkpoint.position, frozenset(d for d, _ in counted_since))
         start = self._first_of(datetime.combine(min(day for day, _ in lost), clock_time()))
@@ -259,7 +275,7 @@ class JournalCounter:
                 self._plan.clock(),
                 self.position,
                 checkpoint.healing is not None,
-                {name: self._totals[name] for name in ("lines", "bad", "too_long", "unwritten", "quarantined")},
+                {name: self._totals[name] for name in TOTALS},
                 self._plan.restarts,
                 self._places,
             ),

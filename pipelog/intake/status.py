@@ -19,7 +19,7 @@ class Status:
     time: float  #: of the last commit, seconds since the epoch
     position: Position  #: up to where the journal is counted
     healing: bool  #: whether a store that lost its memory is being filled again
-    totals: dict[str, int]  #: lines, bad, too_long, unwritten, quarantined since the journal began
+    totals: dict[str, int]  #: lines, bad, too_long, unwritten, quarantined, over_caps since the journal began
     restarts: int = 0  #: workers that died under the supervisor of this one
     bad_places: list[str] = field(default_factory=list)  #: the first few bad lines: file, offset, reason
 
