@@ -15,8 +15,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple, Protocol
 
-from acceptance_site import Site, kill
+from acceptance_site import Site, kill, peak_memory
 
+from pipelog.intake.journal import behind
 from pipelog.intake.status import read_status
 from pipelog.testing import servers
 from pipelog.testing.servers import eventually
@@ -27,6 +28,8 @@ has to be replaced, and what stands in a pipe that nobody reads when httpd stops
 BOOT = 0.2
 """Seconds between what makes httpd start loggers and the next SIGTERM: one within the 7 ms before a logger's first
 instruction ends it whatever it is (seen with two gracefuls at once and four pipes)."""
+MOST_MEMORY = 64
+"""MB of a worker, whatever waits on disk."""
 HUGE = 150_000
 """Bytes of a header; the longest line that a logger takes is 128 KiB."""
 
@@ -97,6 +100,7 @@ class Trial:
     seed: int = 1
     events: int = 0
     kills: int = 0
+    note: str = ""  #: what was measured besides
 
     def beats(self, every: float) -> Iterator[None]:
         """An event each, until the time is over; at least one."""
@@ -123,6 +127,11 @@ class Trial:
             return status is not None and status.totals.get("lines", 0) > 0
 
         eventually(counted, "something is counted")
+
+    def all_is_counted(self) -> bool:
+        """Whether the store has all that stands in the journal."""
+        status = read_status(self.site.kept)
+        return status is not None and not behind(self.site.kept, status.position)
 
     def kill(self, *pids: int) -> None:
         """kill -9."""
@@ -244,10 +253,27 @@ def store_stopped(trial: Trial) -> None:
         for _ in trial.beats(0.5):
             store.pause()
             before = site.plain.stat().st_size
-            time.sleep(1.2)
+            time.sleep(max(1.2, min(30, trial.seconds / 4)))
             grown = site.plain.stat().st_size - before
             store.resume()
             assert grown > 0, "httpd stood still with the store"
+
+
+@scenario("store stopped until a backlog lies on disk")
+def backlog(trial: Trial) -> None:
+    site = trial.site
+    goal = int(min(100, trial.seconds * 5)) << 20
+    with site.load():
+        trial.wait_for_counting()
+        trial.events += 1
+        trial.store.pause()
+        before = site.plain.stat().st_size
+        eventually(lambda: site.plain.stat().st_size - before > goal, f"{goal} bytes wait", within=120)
+        trial.store.resume()
+    eventually(trial.all_is_counted, "all is counted", within=120)
+    most = max(peak_memory(worker) for _, worker in site.supervised())
+    trial.note = f"{goal >> 20} MB waited, worker at most {most:.0f} MB"
+    assert most <= MOST_MEMORY, trial.note
 
 
 @scenario("store killed, and started again without its memory", stores=("memcached",))

@@ -70,7 +70,9 @@ def logger_command(name: str, options: str = "") -> str:
 
 
 class Site(Httpd):
-    """httpd with `vhosts` virtual hosts, a pipe each; `environ` is added to its environment and so to the loggers'.
+    """httpd with `vhosts` virtual hosts, a pipe to `command` each (none where it is "").
+
+    `environ` is added to its environment and so to the loggers'.
 
     Where `contained` is set, a start makes httpd process 1 of a PID namespace of its own. `scripts`: with mod_cgid, for
     slow requests. Its daemon holds the writing ends of the loggers' pipes, and a stop soon after a start can miss it
@@ -94,9 +96,8 @@ class Site(Httpd):
         self._threads: list[threading.Thread] = []
         work.mkdir(parents=True, exist_ok=True)
         self.kept.mkdir(mode=0o750)
-        logs = f'CustomLog "|{command}" combined\nCustomLog "{{work}}/plain.log" combined\n'.replace(
-            "{kept}", str(self.kept)
-        )
+        logs = f'CustomLog "|{command}" combined\n' * bool(command) + 'CustomLog "{work}/plain.log" combined\n'
+        logs = logs.replace("{kept}", str(self.kept))
         if vhosts > 1:
             begin = "<VirtualHost 127.0.0.1:{port}>\nServerName v%d.test\n"
             logs = "".join(begin % number + logs + "</VirtualHost>\n" for number in range(vhosts))
@@ -260,6 +261,12 @@ def kill(pid: int, number: int = signal.SIGKILL) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+def peak_memory(pid: int) -> float:
+    """The most that a process has had in memory, in MB."""
+    fields = dict(line.split(":", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines())
+    return int(fields["VmHWM"].split()[0]) / 1024
 
 
 def _told(pid: int) -> str:

@@ -8,12 +8,13 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from typing import NamedTuple
 
 from acceptance_result import Result, run
-from acceptance_scenarios import SCENARIOS
+from acceptance_scenarios import SCENARIOS, MemcachedStore
 from acceptance_site import Site, logger_command
 
 from pipelog.intake.journal import Position, behind
@@ -23,10 +24,14 @@ from pipelog.testing.servers import eventually
 
 BEGIN = "<!-- Made by: python tests/integration/acceptance.py --table docs/reliability.md -->\n"
 END = "<!-- Up to here. -->\n"
-ON_MEMCACHED = ("graceful", "kill-worker", "kill-both", "container", "store-stopped", "store-emptied")
+ON_MEMCACHED = ("graceful", "kill-worker", "kill-both", "container", "store-stopped", "backlog", "store-emptied")
 OF_FOUR_HOSTS = ("graceful", "restart", "container", "mixed")
 OF_OTHERS = ("graceful", "restart", "stop", "slow")
 STARTS = 7
+ROUNDS = 7
+LONGER = {"kill-worker": 12, "kill-supervisor": 5, "kill-both": 12, "store-stopped": 15, "backlog": 5, "mixed": 5}
+"""How many times longer the load is: with 4 seconds 100 kills of workers, 25 of supervisors, and 25 of both; a store
+that is stopped for 15 seconds at a time; a backlog of 100 MB."""
 
 
 def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
@@ -38,7 +43,6 @@ def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
         raise SystemExit(f"{path} lacks the lines {BEGIN!r} and {END!r}; the tables go between them")
     results = []
     for number, (name, logger, store, vhosts) in enumerate(_rows()):
-        longer = 5 if name == "mixed" else 1
         results.append(
             run(
                 name,
@@ -46,12 +50,13 @@ def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
                 logger=logger,
                 store=store,
                 vhosts=vhosts,
-                seconds=seconds * longer,
+                seconds=seconds * LONGER.get(name, 1),
                 seed=seed,
             )
         )
         print(results[-1], flush=True)
-    path.write_text(before + BEGIN + _tables(results) + _costs_table(measured(folder, seconds)) + END + after, "utf-8")
+    costs = _costs_table(measured(folder, seconds)) + _rates_line(rates(folder / "rates", seconds))
+    path.write_text(before + BEGIN + _tables(results) + costs + END + after, "utf-8")
     return results
 
 
@@ -77,8 +82,9 @@ def _tables(results: list[Result]) -> str:
     made += ["| what happens, under load | store | pipes | events | lines | lost | doubled |"]
     made += ["|---|---|--:|--:|--:|--:|--:|"]
     for r in ours:
+        title = titles[r.scenario] + (f" ({r.note})" if r.note else "")
         numbers = f"{r.vhosts} | {r.events} | {r.lines:,} | {r.lost:,} | {r.doubled:,}"
-        made.append(f"| {titles[r.scenario]} | {stores[r.store]} | {numbers} |")
+        made.append(f"| {title} | {stores[r.store]} | {numbers} |")
     total = sum(r.lines for r in ours), sum(r.lost for r in ours), sum(r.doubled for r in ours)
     made.append(f"| **together** | | | {sum(r.events for r in ours):,} | {total[0]:,} | {total[1]:,} | {total[2]:,} |")
     made += ["", "Other loggers in the same place, of which nothing is asked but their files:", ""]
@@ -100,6 +106,17 @@ def _costs_table(costs: dict[str, Costs]) -> str:
     ):
         made.append(f"| {title} | " + " | ".join(map(cell, costs.values())) + " |")
     return "\n".join(made) + "\n"
+
+
+def _rates_line(rates: list[Rates]) -> str:
+    def ratio(of: Callable[[Rates], float]) -> str:
+        return f"{statistics.median(map(of, rates)):.2f}"
+
+    with_it, away = ratio(lambda r: r.counted / r.plain), ratio(lambda r: r.stopped / r.counted)
+    return (
+        f"\nRequests a second with pipelog, of those with a plain file alone: {with_it}; with its store (memcached)"
+        f" stopped, of those with it alive: {away}. Medians of {len(rates)} rounds in turn, 1,000 pages.\n"
+    )
 
 
 def _machine() -> str:
@@ -156,6 +173,47 @@ def measure(work: Path, seconds: float, pages: int) -> Costs:
         return Costs(lines, lines / took, journal, whole, (rest[0], most[0]), (rest[1], most[1]), start)
     finally:
         site.clean()
+
+
+class Rates(NamedTuple):
+    """Bytes of log a second, which stand for requests, of one round.
+
+    With a plain file alone; with pipelog, too; with pipelog and its store stopped.
+    """
+
+    plain: float
+    counted: float
+    stopped: float
+
+
+def rates(folder: Path, seconds: float) -> list[Rates]:
+    """Several rounds, the three ways in turn."""
+    with ExitStack() as stack:
+        store = MemcachedStore(stack)
+        plain, counted = (
+            Site(folder / name, command)
+            for name, command in (("plain", ""), ("counted", logger_command("pipelog", f"--backend {store.url}")))
+        )
+        stack.callback(plain.clean)
+        stack.callback(counted.clean)
+        counted.ask()
+        rounds = []
+        for _ in range(ROUNDS):
+            one, two = _rate(plain, seconds), _rate(counted, seconds)
+            store.pause()
+            three = _rate(counted, seconds)
+            store.resume()
+            eventually(lambda: _counted(counted), "all is counted", within=60)
+            rounds.append(Rates(one, two, three))
+            print(rounds[-1], flush=True)
+        return rounds
+
+
+def _rate(site: Site, seconds: float) -> float:
+    began, before = time.monotonic(), site.plain.stat().st_size
+    with site.load(connections=32, pages=1_000):
+        time.sleep(seconds)
+    return (site.plain.stat().st_size - before) / (time.monotonic() - began)
 
 
 def _start(state: Path) -> float:
