@@ -253,7 +253,7 @@ def store_stopped(trial: Trial) -> None:
         for _ in trial.beats(0.5):
             store.pause()
             before = site.plain.stat().st_size
-            time.sleep(max(1.2, min(30, trial.seconds / 4)))
+            time.sleep(max(1.2, min(30, trial.seconds / 2)))
             grown = site.plain.stat().st_size - before
             store.resume()
             assert grown > 0, "httpd stood still with the store"

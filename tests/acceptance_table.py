@@ -31,7 +31,7 @@ STARTS = 7
 ROUNDS = 7
 LONGER = {"kill-worker": 12, "kill-supervisor": 8, "kill-both": 12, "store-stopped": 15, "backlog": 5, "mixed": 5}
 """How many times longer the load is: with 4 seconds 100 kills of workers, 25 of supervisors, and 25 of both; a store
-that is stopped for 15 seconds at a time; a backlog of 100 MB."""
+that is stopped for 30 seconds at a time; a backlog of 100 MB."""
 
 
 def write(path: Path, folder: Path, seconds: float, seed: int) -> list[Result]:
