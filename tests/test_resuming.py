@@ -29,6 +29,8 @@ from pipelog.testing.servers import MemcachedServer, memcached
 
 TTL = 600
 KEYS = [f"k{number}" for number in range(30)]
+ROUNDS = int(os.environ.get("ROUNDS", "5"))
+"""Batches in which a server is stopped; 100 take six minutes."""
 
 
 @pytest.fixture(scope="module")
@@ -177,9 +179,6 @@ def test_a_store_that_is_stopped_at_any_moment(
         assert ((sent - counted).total(), (counted - sent).total()) == (0, 0), f"lost, doubled in turn {turn}"
     assert unanswered
     pipe.close()
-
-
-ROUNDS = int(os.environ.get("ROUNDS", "8"))
 
 
 def test_a_kept_batch_is_read_back_and_anything_else_is_none(tmp_path: Path) -> None:
