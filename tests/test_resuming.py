@@ -46,8 +46,8 @@ def _emptied(servers: list[MemcachedServer], monkeypatch: pytest.MonkeyPatch) ->
         assert server.ask(b"flush_all") == b"OK"
 
 
-def made(*servers: MemcachedServer, timeout: float = 0.2) -> MemcachedBackend:
-    return MemcachedBackend([server.address for server in servers], timeout=timeout, connect_timeout=0.2)
+def made(*servers: MemcachedServer, timeout: float = 10) -> MemcachedBackend:
+    return MemcachedBackend([server.address for server in servers], timeout=timeout, connect_timeout=timeout)
 
 
 def batch(number: int) -> tuple[dict[str, int], dict[str, bytes]]:
@@ -87,7 +87,7 @@ def test_the_rest_of_a_batch_that_was_cut_off_anywhere(servers: list[MemcachedSe
 
 @pytest.mark.parametrize("number", [1, 3])
 def test_a_refused_batch_is_sent_whole_again(servers: list[MemcachedServer], number: int) -> None:
-    with made(*servers[:number], timeout=2) as backend:
+    with made(*servers[:number]) as backend:
 
         def on_each(name: str) -> list[str]:
             names = [f"{name}{n}" for n in range(99)]
@@ -151,11 +151,11 @@ def test_a_store_that_is_stopped_at_any_moment(
     """In the midst of commits, with and without the death of who commits. Nothing is lost, nothing counted twice."""
     dice, some = random.Random(number), servers[:number]
     made_plan = plan(tmp_path, made(*some), clock := Clock(), rules=Rules(max_pages=0))
-    made_plan = made_plan._replace(backend=lambda: made(*some))
+    made_plan = made_plan._replace(backend=lambda: made(*some, timeout=0.2))
     pipe = Pipe(tmp_path, made_plan.archive, clock)
     pipe.send(line("/first/"))
     sent = Counter(["/first/"])
-    stepper = Stepper(made_plan)
+    stepper: Stepper | None = None
     stops = Stops(monkeypatch, some[-1])
     unanswered = 0
     for turn in range(ROUNDS):
@@ -163,18 +163,18 @@ def test_a_store_that_is_stopped_at_any_moment(
         for start in range(0, len(pages), 300):
             pipe.send(b"".join(line(page) for page in pages[start : start + 300]))
         sent.update(pages)
-        stops.once(dice.choice(("_send", "_received")), dice.randint(1, 15), 0.1 + dice.random() * 0.4)
+        stops.once(dice.choice(("_send", "_received")), dice.randint(1, 6), 0.3 + dice.random() * 0.3)
         done = False
         while not done:
             try:
-                if killed and unanswered:
+                if stepper is None or (killed and unanswered):
                     stepper = Stepper(made_plan)  # the one before is as good as dead: it does nothing any more
                 stepper.run()
                 done = True
             except BackendUnavailable:
                 unanswered += 1
         stops.over()
-        with made(*some, timeout=5) as reader:
+        with made(*some) as reader:
             counted = pages_of(reader, sent)
         assert ((sent - counted).total(), (counted - sent).total()) == (0, 0), f"lost, doubled in turn {turn}"
     assert unanswered
