@@ -114,8 +114,8 @@ def _rates_line(rates: list[Rates]) -> str:
 
     with_it, away = ratio(lambda r: r.counted / r.plain), ratio(lambda r: r.stopped / r.counted)
     return (
-        f"\nRequests a second with pipelog, of those with a plain file alone: {with_it}; with its store (memcached)"
-        f" stopped, of those with it alive: {away}. Medians of {len(rates)} rounds in turn, 1,000 pages.\n"
+        f"\nRequests a second with pipelog, of those with a plain file alone: {with_it}; with its store (memcached)\n"
+        f"stopped, of those with it alive: {away}. Medians of {len(rates)} rounds in turn, 1,000 pages.\n"
     )
 
 
