@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from heapq import nsmallest
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pipelog.backends.base import CounterBackend
 from pipelog.backends.keys import Keys
@@ -26,6 +26,8 @@ DIMENSIONS = (*RANKED, "minute", "requests", "bytes")
 
 _DAY = timedelta(days=1)
 _MOST_SUMS = 100_000
+_MOST_OF_A_PART = 10_000
+_ONE_VALUE = (*PAGE_DIMENSIONS, "requests", "bytes")  # dimensions whose only value is ""
 
 
 class PageHits(NamedTuple):
@@ -42,6 +44,7 @@ class _Known:
     today: date
     expires: float
     live: tuple[date, ...]  #: the days that the history lacks and the backend may have, in order
+    finished: frozenset[date]  #: the days that it has
     sums: dict[tuple[str, str], int] = field(default_factory=dict)  #: (site, page) -> views in history
 
 
@@ -130,18 +133,44 @@ class Hits:
         }
 
     def top(
-        self, n: int = 20, day: date | None = None, by: str = "views", *, site: str | None = None
+        self,
+        n: int = 20,
+        day: date | None = None,
+        by: str = "views",
+        *,
+        until: date | None = None,
+        site: str | None = None,
+        value: str | None = None,
+        containing: str = "",
     ) -> list[tuple[str, int]]:
-        """The `n` highest of a day (None: today), highest first, ties by name.
+        """The `n` highest of a day (None: today), or of the days from `day` to `until`; highest first, ties by name.
 
         `by`: pages by "views" or "missing"; values of "referrer", "keyword", "bot", "campaign" (summed over the pages)
-        or "status". Of a live day on a backend that cannot list its keys: among the leaders that the intake noted;
-        values are then summed over the pages that lead by views, at most 20,000 keys.
+        or "status". With a `value` of such a dimension: the pages that have it. `containing`: only pages whose name
+        does, whatever the case of A to Z.
+
+        Who takes the last place of a live day, where several tie for it, is not said. Of one on a backend that cannot
+        list its keys: among the leaders that the intake noted; values are then summed over the pages that lead by
+        views, at most 20,000 keys. Where days are partly live: among the 10,000 highest of each part.
         """
         _check(by, RANKED)
+        first = day or self._today()
+        site = self._site if site is None else site
+        kind: Literal["page", "value"] = "page" if by in PAGE_DIMENSIONS or value is not None else "value"
+        ranges, live = self._split(first, until or first)
+        most = n if len(ranges) + len(live) == 1 else max(n, _MOST_OF_A_PART)
         sums: Counter[str] = Counter()
-        for row in self._find(day or self._today(), by, site):
-            sums[row.page if by in PAGE_DIMENSIONS else row.value] += row.count
+        for since, last in ranges:
+            if self._history is not None:
+                found = self._history.top(
+                    most, since, last, site=site, dimension=by, by=kind, value=value, containing=containing
+                )
+                sums.update(dict(found))
+        for each in live:
+            if self._live and kind == "page":
+                sums.update(self._live.pages(most, each, by, site, value=value, containing=containing))
+            elif self._live:
+                sums.update(self._live.values(each, by, site))
         return nsmallest(n, sums.items(), key=_rank)
 
     def breakdown(
@@ -169,14 +198,45 @@ class Hits:
             for row in self._rows(first, last, site=site, page=name, dimension=dimension):
                 sums[row.value] += row.count
         for day in live:
-            for row in self._live.find(day, dimension, site, name) if self._live else ():
-                sums[row.value] += row.count
+            sums.update(self._live.values(day, dimension, site, name) if self._live else {})
         return dict(sorted(sums.items(), key=_rank))
 
     def per_minute(self, day: date | None = None, *, site: str | None = None) -> dict[str, int]:
         """Views of a whole site in each minute ("HH:MM") of a day (None: today) that had any, in order."""
         day = day or self._today()
         return dict(sorted(self.breakdown("", "minute", day, day, site=site).items()))
+
+    def each_day(
+        self, pages: Iterable[str], since: date, until: date, *, by: str = "views", site: str | None = None
+    ) -> dict[str, dict[date, int]]:
+        """The counts of many pages in a dimension on each day: one look into the history, days without any left out.
+
+        Pages are named as `top` names them; "" is the site as a whole, and its "minute" the views of all its pages.
+        """
+        _check(by, DIMENSIONS)
+        site = self._site if site is None else site
+        found: dict[str, dict[date, int]] = {page: {} for page in pages}
+        ranges, live = self._split(since, until)
+        for first, last in ranges:
+            if self._history is not None:
+                days = self._history.daily(first, last, site=site, pages=found, dimension=by)
+                for page, counts in days.items():
+                    found[page].update(counts)
+        if by in _ONE_VALUE:
+            for (day, _, page, _, _), count in self._counts(
+                (day, site, page, by, "") for day in live for page in found
+            ).items():
+                found[page][day] = count
+        else:
+            for day in live:
+                for page in found:
+                    if self._live and (values := self._live.values(day, by, site, page)):
+                        found[page][day] = values.total()
+        return found
+
+    def finished(self) -> frozenset[date]:
+        """The days that the history has."""
+        return self._look().finished
 
     def sites(self) -> list[str]:
         """The sites that ever had a request."""
@@ -200,15 +260,6 @@ class Hits:
 
     def _named(self, page: str, site: str) -> str | None:
         return self._site_pages.get(site, self._page)(page)
-
-    def _find(self, day: date, dimension: str, site: str | None) -> Iterator[DailyCount]:
-        """The rows of one day, dimension and site."""
-        site = self._site if site is None else site
-        ranges, live = self._split(day, day)
-        if live and self._live:
-            yield from self._live.find(day, dimension, site)
-        elif ranges:
-            yield from self._rows(day, day, site=site, dimension=dimension)
 
     def _rows(
         self,
@@ -249,9 +300,11 @@ class Hits:
         today = self._today()
         known = self._known
         if known is None or known.today != today or self._clock() >= known.expires:
-            finished = {info.day for info in self._history.days()} if self._history is not None else set()
+            finished = (
+                frozenset(info.day for info in self._history.days()) if self._history is not None else frozenset()
+            )
             live = tuple(day for day in (today - _DAY, today) if day not in finished)
-            known = self._known = _Known(today, self._clock() + self._refresh, live)
+            known = self._known = _Known(today, self._clock() + self._refresh, live, finished)
         return known
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Sequence
 from types import TracebackType
@@ -58,7 +59,10 @@ class CounterBackend(ABC):
 
 
 class Listing(ABC):
-    """Optional ability of a backend: to list what it holds, and to forget it."""
+    """Optional ability of a backend: to list what it holds, and to forget it.
+
+    `highest` and `sums` are made from `scan` here; a store that can rank and add up by itself does it better.
+    """
 
     @abstractmethod
     def scan(self, prefix: str) -> Iterator[tuple[str, int]]:
@@ -67,6 +71,28 @@ class Listing(ABC):
     @abstractmethod
     def forget(self, prefix: str) -> None:
         """Remove every counter and every document whose key begins with `prefix`, as one transaction."""
+
+    def highest(self, prefix: str, n: int, *, containing: str = "", ending: str = "") -> list[tuple[str, int]]:
+        """The `n` highest counters whose key begins with `prefix`, highest first, ties by key.
+
+        `containing`, `ending`: only those whose rest of the key does; `containing` takes a to z for A to Z.
+        """
+        rests = ((key[len(prefix) :], key, count) for key, count in self.scan(prefix))
+        wanted = containing.lower()
+        found = ((-count, key) for rest, key, count in rests if wanted in rest.lower() and rest.endswith(ending))
+        return [(key, -count) for count, key in heapq.nsmallest(n, found)]
+
+    def sums(self, prefix: str) -> dict[str, int]:
+        """The counters whose key begins with `prefix`, added up by what follows the first "|" of the rest of the key.
+
+        Where the rest has none, by all of it.
+        """
+        sums: dict[str, int] = {}
+        for key, count in self.scan(prefix):
+            rest = key[len(prefix) :]
+            name = rest.partition("|")[2] if "|" in rest else rest
+            sums[name] = sums.get(name, 0) + count
+        return sums
 
 
 class Resuming(ABC):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
 from functools import lru_cache
@@ -10,7 +11,7 @@ from itertools import chain, product, zip_longest
 from typing import Any
 
 from pipelog.backends.base import CounterBackend, Listing
-from pipelog.backends.keys import Keys, decode_name
+from pipelog.backends.keys import Keys, decode_name, quote, unquote
 from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
 from pipelog.errors import PipelogError, StoreError
 from pipelog.model import Coordinate, DailyCount
@@ -51,24 +52,70 @@ class LiveDays:
             )
         return self._scan(self._backend, self._keys.day(day))
 
-    def find(self, day: date, dimension: str, site: str, page: str | None = None) -> Iterator[DailyCount]:
-        """The rows of one dimension and site, of one page or of all.
+    def pages(
+        self, n: int, day: date, dimension: str, site: str, *, value: str | None = None, containing: str = ""
+    ) -> dict[str, int]:
+        """The `n` pages that lead a dimension, and their counts; `value`: only its counts, not those of all values.
 
-        Without `Listing`: the rows of the day's leading pages and values, at most `MOST_KEYS`, best pages first.
+        `containing`: only pages whose name does, whatever the case of A to Z. Without `Listing`: among the day's
+        leaders.
         """
+        sums: Counter[str] = Counter()
         if not isinstance(self._backend, Listing):
-            for coordinate, count in self.counts(self._candidates(day, dimension, site, page)).items():
-                yield DailyCount(*coordinate, count)
-            return
+            for row in self._read_leaders(day, dimension, site, value=value):
+                if containing.lower() in row.page.lower():
+                    sums[row.page] += row.count
+        elif value is None and dimension not in PAGE_DIMENSIONS:
+            raise ValueError(f"pages of {dimension!r} are ranked for one value")
+        else:
+            begin, readable = self._range(day, dimension, site)
+            if readable:
+                part, end = quote(containing), "|" + quote(value or "")
+                most = 10 * n if containing else n  # "c3" is in every "%C3", too
+                for key, count in self._backend.highest(begin, most, containing=part, ending=end):
+                    coordinate = self._keys.coordinate(key)
+                    if coordinate and containing.lower() in coordinate.page.lower():
+                        sums[coordinate.page] = count
+            for row in self._hashed(self._backend, day, dimension, site):
+                if row.value == (value or "") and containing.lower() in row.page.lower():
+                    sums[row.page] += row.count
+        return dict(sums.most_common(n))
+
+    def values(self, day: date, dimension: str, site: str, page: str | None = None) -> Counter[str]:
+        """The values of a dimension and their counts: of one page, or summed over all of them.
+
+        Without `Listing`: of the day's leading values and pages, at most `MOST_KEYS` of both together.
+        """
+        sums: Counter[str] = Counter()
+        if not isinstance(self._backend, Listing):
+            for row in self._read_leaders(day, dimension, site, page):
+                sums[row.value] += row.count
+            return sums
+        begin, readable = self._range(day, dimension, site, page)
+        if readable:
+            for name, count in self._backend.sums(begin).items():
+                sums[unquote(name)] += count
+        for row in self._hashed(self._backend, day, dimension, site):
+            if page in (None, row.page):
+                sums[row.value] += row.count
+        return sums
+
+    def _range(self, day: date, dimension: str, site: str, page: str | None = None) -> tuple[str, bool]:
+        """What the readable keys of a dimension and site, or of one page, begin with; False where none can be."""
         # A key ends in "|site|page|value", so that of the empty value begins all of them.
         begin = self._keys.counter(Coordinate(day, site, page or "", dimension, ""))
-        found = []
-        if not self._keys.is_hashed(begin):
-            found.append(self._scan(self._backend, begin if page is not None else begin[:-1]))
-        found.append(self._scan(self._backend, self._keys.dimension(day, dimension) + "#"))
-        for row in chain.from_iterable(found):
-            if row.site == site and page in (None, row.page):
+        return begin if page is not None else begin[:-1], not self._keys.is_hashed(begin)
+
+    def _hashed(self, backend: Listing, day: date, dimension: str, site: str) -> Iterator[DailyCount]:
+        for row in self._scan(backend, self._keys.dimension(day, dimension) + "#"):
+            if row.site == site:
                 yield row
+
+    def _read_leaders(
+        self, day: date, dimension: str, site: str, page: str | None = None, *, value: str | None = None
+    ) -> Iterator[DailyCount]:
+        for coordinate, count in self.counts(self._candidates(day, dimension, site, page, value)).items():
+            yield DailyCount(*coordinate, count)
 
     def sites(self, day: date) -> set[str]:
         """The sites that had a request that day (without `Listing`: the leading ones)."""
@@ -88,21 +135,23 @@ class LiveDays:
             for name, document in self._backend.documents(names[start : start + _NAMES_AT_ONCE]).items():
                 yield DailyCount(*decode_name(document), hashed[name])
 
-    def _candidates(self, day: date, dimension: str, site: str, page: str | None) -> Iterator[Coordinate]:
-        values = [""]
+    def _candidates(
+        self, day: date, dimension: str, site: str, page: str | None, value: str | None
+    ) -> Iterator[Coordinate]:
+        values = [value or ""]
         pages = [""] if page is None else [page]
         if dimension == "minute":
             values = _MINUTES
         elif dimension in PAGE_DIMENSIONS or dimension in VALUE_DIMENSIONS:
             leaders = self._leaders(day)
-            if dimension in VALUE_DIMENSIONS:
+            if dimension in VALUE_DIMENSIONS and value is None:
                 values = _merged(_names(known, "values", dimension, site) for known in leaders)[:MOST_KEYS]
             if page is None and dimension != "status":  # which is counted for the site alone
                 of = dimension if dimension in PAGE_DIMENSIONS else "views"
                 most = MOST_KEYS // max(len(values), 1)
                 pages = _merged(_names(known, "pages", of, site) for known in leaders)[:most]
-        for name, value in product(pages, values):
-            yield Coordinate(day, site, name, dimension, value)
+        for name, each in product(pages, values):
+            yield Coordinate(day, site, name, dimension, each)
 
     def _leaders(self, day: date) -> list[Any]:
         """The leaders of the day as each source knows them."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from types import TracebackType
-from typing import Self
+from typing import Literal, Self
 
 from pipelog.errors import PartialDayError
 from pipelog.model import DailyCount, DayInfo
@@ -65,6 +66,43 @@ class Sink(ABC):
                 if row.page in wanted:
                     sums[row.page] = sums.get(row.page, 0) + row.count
         return sums
+
+    def daily(
+        self, since: date, until: date, *, site: str, pages: Collection[str], dimension: str
+    ) -> dict[str, dict[date, int]]:
+        """The sum over the values of a dimension on each day for each of `pages`; what has no count is absent."""
+        wanted = frozenset(pages)
+        page = next(iter(wanted)) if len(wanted) == 1 else None
+        found: dict[str, dict[date, int]] = {}
+        if wanted:
+            for row in self.rows(since, until, site=site, page=page, dimension=dimension):
+                if row.page in wanted:
+                    days = found.setdefault(row.page, {})
+                    days[row.day] = days.get(row.day, 0) + row.count
+        return found
+
+    def top(
+        self,
+        n: int,
+        since: date,
+        until: date,
+        *,
+        site: str,
+        dimension: str,
+        by: Literal["page", "value"],
+        value: str | None = None,
+        containing: str = "",
+    ) -> list[tuple[str, int]]:
+        """The `n` pages or values (`by`) of a dimension with the highest sums over days, highest first, ties by name.
+
+        `value`: only its counts. `containing`: only pages whose name does, whatever the case of A to Z.
+        """
+        sums: dict[str, int] = {}
+        for row in self.rows(since, until, site=site, dimension=dimension):
+            if value in (None, row.value) and containing.lower() in row.page.lower():
+                name = row.page if by == "page" else row.value
+                sums[name] = sums.get(name, 0) + row.count
+        return heapq.nsmallest(n, sums.items(), key=lambda item: (-item[1], item[0]))
 
     @abstractmethod
     def close(self) -> None:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import re
 import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 from pipelog.errors import StoreError
 from pipelog.locators import Location, seconds
@@ -111,6 +112,7 @@ AND series IN (SELECT id FROM series WHERE page = :old AND site = :site)
 
 _EPOCH = date(1970, 1, 1).toordinal()
 _NAMES = 100_000  # of at most 1 KiB
+_WILD, _ESCAPED = re.compile(r"[%_\\]"), r"\\\g<0>"  # what LIKE takes for something else
 _VARIABLES = 900  # in one statement; SQLite before 3.32 takes 999 (sqlite.org/limits.html)
 
 
@@ -259,6 +261,60 @@ class SQLiteSink(Sink, Merging):
                             FROM name WHERE text IN ({", ".join("?" * len(part))}) AND sum IS NOT NULL"""
                 sums.update((_text(text), count) for text, count in database.execute(query, fixed + part))
             return sums
+
+    def daily(
+        self, since: date, until: date, *, site: str, pages: Collection[str], dimension: str
+    ) -> dict[str, dict[date, int]]:
+        wanted = [_blob(page) for page in dict.fromkeys(pages)]
+        fixed = [_blob(dimension), _blob(site), _number(since), _number(until)]
+        found: dict[str, dict[date, int]] = {}
+        with self._errors():
+            database = self._open()
+            if database is None:
+                return {}
+            for start in range(0, len(wanted), _VARIABLES):
+                part = wanted[start : start + _VARIABLES]
+                query = f"""SELECT page.text, hit.day, SUM(hit.count)
+                            FROM name AS page CROSS JOIN series ON series.page = page.id
+                            AND series.dimension = (SELECT id FROM name WHERE text = ?)
+                            AND series.site = (SELECT id FROM name WHERE text = ?)
+                            CROSS JOIN hit ON hit.series = series.id AND hit.day BETWEEN ? AND ?
+                            WHERE page.text IN ({", ".join("?" * len(part))}) GROUP BY page.id, hit.day"""
+                for text, number, count in database.execute(query, fixed + part):
+                    found.setdefault(_text(text), {})[date.fromordinal(number + _EPOCH)] = count
+        return found
+
+    def top(
+        self,
+        n: int,
+        since: date,
+        until: date,
+        *,
+        site: str,
+        dimension: str,
+        by: Literal["page", "value"],
+        value: str | None = None,
+        containing: str = "",
+    ) -> list[tuple[str, int]]:
+        wanted: dict[str, Any] = {"since": _number(since), "until": _number(until), "n": n}
+        tables = "hit CROSS JOIN series ON series.id = hit.series"
+        conditions = "hit.day BETWEEN :since AND :until"
+        if containing:
+            # The names first: few of them match, and each has its series side by side.
+            tables = """name AS page CROSS JOIN series ON series.page = page.id
+                        CROSS JOIN hit ON hit.series = series.id"""
+            conditions += " AND CAST(page.text AS TEXT) LIKE :containing ESCAPE '\\'"
+            wanted["containing"] = f"%{_WILD.sub(_ESCAPED, containing)}%".encode("utf-8", "replace").decode()
+        for column, name in (("dimension", dimension), ("site", site), ("value", value)):
+            if name is not None:
+                conditions += f" AND series.{column} = (SELECT id FROM name WHERE text = :{column})"
+                wanted[column] = _blob(name)
+        query = f"""SELECT text, sum
+                    FROM (SELECT series.{by} AS id, SUM(hit.count) AS sum FROM {tables} WHERE {conditions} GROUP BY 1)
+                    JOIN name USING (id) ORDER BY sum DESC, text LIMIT :n"""
+        with self._errors():
+            database = self._open()
+            return [] if database is None else [(_text(text), sum_) for text, sum_ in database.execute(query, wanted)]
 
     def days(self) -> list[DayInfo]:
         with self._errors():

@@ -358,6 +358,32 @@ class BackendSuite:
             backend.commit({key: count}, {}, ttl=DAY)
         assert set(dict(listing.scan(prefix)).values()) == {2}
 
+    def test_highest(self, backend: CounterBackend, other: CounterBackend, prefix: str) -> None:
+        listing = _listing(other)
+        names = ["a|x", "Ab|x", "a%|x", "a_|y", "b|", "x|a", "%C3|x", "\\|x", "x"]
+        mine = {prefix + name: 10 + number // 2 for number, name in enumerate(names)}
+        backend.commit(mine | {prefix[:-1] + "!": 99}, {}, ttl=DAY)
+        ranked = sorted(mine.items(), key=lambda item: (-item[1], item[0]))
+        for n in (0, 1, 4, 100):
+            assert listing.highest(prefix, n) == ranked[:n]
+        for part in ("a", "A", "%", "_", "a_", "\\", "c3", "|x", "nothing", prefix):
+            found = [(k, n) for k, n in ranked if part.lower() in k[len(prefix) :].lower()]
+            assert listing.highest(prefix, 100, containing=part) == found, part
+            assert listing.highest(prefix, 1, containing=part) == found[:1], part
+        for end in ("|x", "x", "X", "|", "%|x", prefix + "a|x", "nothing"):
+            found = [(k, n) for k, n in ranked if k[len(prefix) :].endswith(end)]
+            assert listing.highest(prefix, 100, ending=end) == found, end
+        assert dict(listing.highest(prefix + "a", 9)) == {k: n for k, n in mine.items() if k.startswith(prefix + "a")}
+        assert listing.highest(prefix + "nothing", 9) == []
+
+    def test_sums(self, backend: CounterBackend, other: CounterBackend, prefix: str) -> None:
+        listing = _listing(other)
+        counts = {"a|x": 1, "b|x": 2, "b|y": 4, "c|": 8, "|": 16, "x": 32, "": 64, "d|x|y": 128}
+        backend.commit({prefix + name: count for name, count in counts.items()}, {}, ttl=DAY)
+        assert listing.sums(prefix) == {"x": 35, "y": 4, "": 88, "x|y": 128}
+        assert listing.sums(prefix + "b|") == {"x": 2, "y": 4}
+        assert listing.sums(prefix + "nothing") == {}
+
     def test_forget(self, backend: CounterBackend, other: CounterBackend, prefix: str) -> None:
         listing = _listing(backend)
         names = ["1|", "1|a", "1|~", "1", "10|a", "2|a", "1_a", "1%"]

@@ -289,6 +289,55 @@ class SinkSuite:
         assert sink.totals(DAY, NEXT, site="", pages=[], dimension="views") == {}
         assert sink.totals(DAY, NEXT, site="no such", pages=["/1"], dimension="views") == {}
 
+    def test_daily(self, sink: Sink) -> None:
+        for n in range(4):
+            day = DAY + timedelta(n)
+            for source in ("web1", "web2"):
+                rows = [row(f"/{p}", p + n, day=day) for p in range(1, 100)] + [row("/1", 9, day=day, site="other")]
+                rows += [row("", m, day=day, dimension="minute", value=f"00:0{m}") for m in (1, 2)]
+                sink.replace_day(day, source, rows if n != 2 else rows[1:], lines=1)
+        pages = [f"/{p}" for p in range(1, 2_000, 2)]
+        found = sink.daily(DAY, DAY + timedelta(2), site="", pages=pages, dimension="views")
+        assert found.keys() == {f"/{p}" for p in range(1, 100, 2)}
+        assert found["/1"] == {DAY: 2, NEXT: 4}
+        assert found["/3"] == {DAY: 6, NEXT: 8, DAY + timedelta(2): 10}
+        assert sink.daily(DAY, NEXT, site="", pages=[""], dimension="minute") == {"": {DAY: 6, NEXT: 6}}
+        assert sink.daily(DAY, NEXT, site="other", pages={"/1"}, dimension="views") == {"/1": {DAY: 18, NEXT: 18}}
+        assert sink.daily(NEXT, DAY, site="", pages=["/1"], dimension="views") == {}
+        assert sink.daily(DAY, NEXT, site="", pages=[], dimension="views") == {}
+        assert sink.daily(DAY, NEXT, site="no such", pages=["/1"], dimension="views") == {}
+
+    def test_top(self, sink: Sink) -> None:
+        names = ["/b", "/a", "/A_%", "/\\", "/\udce9", "<b>"]
+        rows = []
+        for number, name in enumerate(names):
+            for day in (DAY, NEXT, NEXT + timedelta(1)):
+                rows.append(row(name, 10 + number // 2, day=day))
+                rows.append(row(name, 99, day=day, site="other"))
+                rows.append(row(name, 1 + number, day=day, dimension="bot", value=f"v{number % 2}"))
+        for day, source in ((DAY, "web1"), (DAY, "web2"), (NEXT, "web1"), (NEXT + timedelta(1), "web1")):
+            sink.replace_day(day, source, [r for r in rows if r.day == day], lines=1)
+
+        def expected(dimension: str, by: str, value: str | None = None, containing: str = "") -> list[tuple[str, int]]:
+            sums: dict[str, int] = {}
+            for r in sink.rows(DAY, NEXT, site="", dimension=dimension):
+                if value in (None, r.value) and containing.lower() in r.page.lower():
+                    sums[getattr(r, by)] = sums.get(getattr(r, by), 0) + r.count
+            return sorted(sums.items(), key=lambda item: (-item[1], item[0]))
+
+        for n in (0, 1, 3, 100):
+            assert sink.top(n, DAY, NEXT, site="", dimension="views", by="page") == expected("views", "page")[:n]
+            assert sink.top(n, DAY, NEXT, site="", dimension="bot", by="value") == expected("bot", "value")[:n]
+        for value in ("v1", "nothing"):
+            found = sink.top(9, DAY, NEXT, site="", dimension="bot", by="page", value=value)
+            assert found == expected("bot", "page", value)
+        for part in ("a", "A_", "_", "%", "\\", "/", "nothing"):
+            found = sink.top(9, DAY, NEXT, site="", dimension="views", by="page", containing=part)
+            assert found == expected("views", "page", containing=part), part
+        assert len(expected("views", "page", containing="a")) == 2
+        assert sink.top(9, NEXT, DAY, site="", dimension="views", by="page") == []
+        assert sink.top(9, DAY, NEXT, site="no such", dimension="views", by="page") == []
+
     def test_when_it_was_written(self, sink: Sink) -> None:
         # Clocks of file systems and of other hosts are a little coarse.
         begin = datetime.now(UTC) - timedelta(seconds=2)
