@@ -48,6 +48,8 @@ class Settings:
     user: str = ""
     group: str = ""
     prefix: str = "pipelog"  #: of every key in the backend
+    web_hosts: str = ""  #: names by which the live page may be asked for, besides those of this machine itself
+    web_token: str = ""  #: the secret that it wants to hear first
     counting: Rules = field(default_factory=Rules)
     origins: Mapping[str, str] = field(default_factory=dict)
 
@@ -65,6 +67,8 @@ _TOP: dict[str, Callable[[str], Any]] = {
     "user": str,
     "group": str,
     "prefix": str,
+    "web_hosts": str,
+    "web_token": str,
 }
 _RULES = {rule.name: rule for rule in fields(Rules) if rule.name != "sites"}
 #: tables within [counting] -> their settings, which in flags and the environment have the table's name before theirs

@@ -101,7 +101,7 @@ class Hits:
         """Views of a page on each day from `since` to `until`, days without any included."""
         numbers = {since + n * _DAY: 0 for n in range((until - since).days + 1)}
         site = self._site if site is None else site
-        name = self._named(page, site)
+        name = self.named(page, site)
         if name is None:
             return numbers
         ranges, live = self._split(since, until)
@@ -115,7 +115,7 @@ class Hits:
     def many(self, pages: Iterable[str], *, site: str | None = None) -> dict[str, PageHits]:
         """Views of many pages, by the names given: one round trip to the backend, one look into the history."""
         site = self._site if site is None else site
-        names = {page: self._named(page, site) for page in pages}
+        names = {page: self.named(page, site) for page in pages}
         wanted = {name for name in names.values() if name is not None}
         known = self._look()
         counts = self._counts((day, site, name, "views", "") for day in known.live for name in wanted)
@@ -189,7 +189,7 @@ class Hits:
         """
         _check(dimension, DIMENSIONS)
         site = self._site if site is None else site
-        name = self._named(page, site) if page else ""
+        name = self.named(page, site) if page else ""
         if name is None:
             return {}
         sums: Counter[str] = Counter()
@@ -248,6 +248,18 @@ class Hits:
             found |= self._live.sites(day) if self._live else set()
         return sorted(found)
 
+    def by_site(self, dimension: str, since: date, until: date) -> dict[str, int]:
+        """The sums of a dimension of whole sites ("requests", "bytes") over days, by site."""
+        sums: Counter[str] = Counter()
+        ranges, live = self._split(since, until)
+        for first, last in ranges:
+            for row in self._rows(first, last, page="", dimension=dimension):
+                sums[row.site] += row.count
+        for day in live:
+            sites = self._live.sites(day) if self._live else ()
+            sums.update({c[1]: n for c, n in self._counts((day, site, "", dimension, "") for site in sites).items()})
+        return dict(sums)
+
     def rows(self, day: date) -> Iterator[DailyCount]:
         """Every count of a day, of every site.
 
@@ -258,7 +270,8 @@ class Hits:
             return self._live.rows(day)
         return self._rows(day, day) if ranges else iter(())
 
-    def _named(self, page: str, site: str) -> str | None:
+    def named(self, page: str, site: str) -> str | None:
+        """The page that a name stands for on a site, as it is counted; None where it is none."""
         return self._site_pages.get(site, self._page)(page)
 
     def _rows(

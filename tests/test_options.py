@@ -26,6 +26,8 @@ SUNDAY = date(2026, 11, 22)
         ("2024-02", date(2024, 2, 1), date(2024, 2, 29)),
         ("2026-W47", date(2026, 11, 16), date(2026, 11, 22)),
         ("2026-w01", date(2025, 12, 29), date(2026, 1, 4)),
+        ("2026-11-20..today", date(2026, 11, 20), date(2026, 11, 22)),
+        ("2026-W46..2026-11", date(2026, 11, 9), date(2026, 11, 30)),
     ],
 )
 def test_dates(text: str, first: date, last: date) -> None:
@@ -49,6 +51,11 @@ def test_dates(text: str, first: date, last: date) -> None:
         "2026-W54",
         "2025-W53",
         "20261122",
+        "today..yesterday",
+        "..",
+        "today..",
+        "today..today..today",
+        "today.." * 2_000,
     ],
 )
 def test_no_dates(text: str) -> None:
@@ -62,7 +69,7 @@ def test_one_day() -> None:
         one_day("2d-ago", SUNDAY)
 
 
-@given(st.text(alphabet="0123456789-Wwdag otys", max_size=12))
+@given(st.text(alphabet="0123456789-Wwdag otys.", max_size=12))
 def test_any_text_is_a_date_or_a_settings_error(text: str) -> None:
     try:
         first, last = dates(text, SUNDAY)

@@ -19,6 +19,8 @@ COMMANDS = {
     "export": "every row of a day",
     "merge": "make two pages of the history one",
     "replay": "count a day again from the journal",
+    "serve": "the live page, on this machine",
+    "report": "a day or several as one file to send or keep",
     "status": "how the intake is doing, while it runs",
     "check": "say what will happen: settings, stores, folders, a sample of a log",
 }

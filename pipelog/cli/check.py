@@ -76,6 +76,8 @@ def _settings(settings: Settings) -> Iterator[Finding]:
             value = getattr(settings, setting.name)
             if setting.name in ("backend", "sink"):
                 value = _hidden(value)
+            if setting.name == "web_token" and value:
+                value = "…"
             if value not in ("", 0.0):
                 yield "", f"{setting.name} = {value}  ({settings.origins.get(setting.name, 'default')})"
     for rule in fields(settings.counting):

@@ -5,17 +5,16 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Sequence
-from datetime import date, timedelta
+from datetime import date
 from typing import NoReturn
 
-from pipelog import config
+from pipelog import config, periods
 from pipelog.config import Settings
 from pipelog.errors import SettingsError
+from pipelog.periods import Period
 from pipelog.printable import printable
 
 _AGO = re.compile(r"-(\d{1,5})d")
-_MONTH = re.compile(r"(\d{4})-(\d{2})")
-_WEEK = re.compile(r"(\d{4})-W(\d{2})")
 
 SETTINGS = {
     "format": ("FORMAT", "nickname (combined, vhost_combined, common, …) or LogFormat string of the lines"),
@@ -86,33 +85,9 @@ def is_dates(text: str) -> bool:
     return True
 
 
-def dates(text: str, today: date) -> tuple[date, date]:
-    """First and last day of `2026-11-22`, `today`, `yesterday`, `-7d`, `2026-11`, `2026-W47`. `SettingsError` else.
-
-    `-7d` is the seven days before today.
-    """
-    word = text.strip().lower()
-    if word == "today":
-        return today, today
-    if word == "yesterday":
-        return today - timedelta(days=1), today - timedelta(days=1)
-    ago = _AGO.fullmatch(_as_typed(word))
-    try:
-        if ago and int(ago[1]):
-            return today - timedelta(days=int(ago[1])), today - timedelta(days=1)
-        if month := _MONTH.fullmatch(word):
-            from dateutil.relativedelta import relativedelta
-
-            first = date(int(month[1]), int(month[2]), 1)
-            return first, first + relativedelta(day=31)
-        if week := _WEEK.fullmatch(text.strip().upper()):
-            first = date.fromisocalendar(int(week[1]), int(week[2]), 1)
-            return first, first + timedelta(days=6)
-        if re.fullmatch(r"\d{4}-\d{2}-\d{2}", word):
-            return date.fromisoformat(word), date.fromisoformat(word)
-    except (ValueError, OverflowError) as error:
-        raise SettingsError(f"{_as_typed(text)!r} is no date: {error}") from error
-    raise SettingsError(f"{_as_typed(text)!r} is no date; write 2026-11-22, yesterday, -7d, 2026-11 or 2026-W47")
+def dates(text: str, today: date) -> Period:
+    """The days that `periods.dates` reads; `-7d` shielded or not."""
+    return periods.dates(_as_typed(text), today)
 
 
 def one_day(text: str, today: date) -> date:

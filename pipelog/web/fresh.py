@@ -1,0 +1,82 @@
+"""Answers that are remembered for a moment, so that a page with 100,000 pages behind it need not count them each time.
+
+A quick answer is as old as `AGE` at most. One that took longer is given as it was last found, and found again beside
+the requests, as long as somebody asks; whoever asks after `FORGOTTEN` waits for a new one.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Hashable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+AGE = 0.5
+SLOW = 0.005
+FORGOTTEN = 6.0
+SHARE = 5
+"""What is slow is found again after so many times the time it takes: it never fills a core."""
+_MOST = 500
+
+S = TypeVar("S")
+T = TypeVar("T")
+
+
+@dataclass
+class _Answer:
+    value: Any
+    found: float
+    stale: float
+    slow: bool
+    again: bool = False
+
+
+class Fresh(Generic[S]):
+    """Answers to questions about a source. `source`: gives the one of the thread that asks. `clock`: seconds."""
+
+    def __init__(self, source: Callable[[], S], *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._source = source
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._answers: dict[Hashable, _Answer] = {}
+        self._worker: ThreadPoolExecutor | None = None
+
+    def get(self, key: Hashable, question: Callable[[S], T], *, age: float = AGE) -> T:
+        """The answer to `question`, which `key` stands for; at most `age` seconds old where it is quick to find.
+
+        Raises what the question raises, which is never remembered.
+        """
+        now = self._clock()
+        with self._lock:
+            held = self._answers.get(key)
+            if held and now < held.stale:
+                return held.value  # type: ignore[no-any-return]
+            if held and held.slow and now < held.found + max(FORGOTTEN, age):
+                if not held.again:
+                    held.again = True
+                    self._worker = self._worker or ThreadPoolExecutor(1, "pipelog-fresh")
+                    self._worker.submit(self._find_again, key, question, age)
+                return held.value  # type: ignore[no-any-return]
+        return self._find(key, question, age)
+
+    def _find(self, key: Hashable, question: Callable[[S], T], age: float) -> T:
+        begun = self._clock()
+        value = question(self._source())
+        found = self._clock()
+        took = found - begun
+        with self._lock:
+            if len(self._answers) >= _MOST:
+                oldest = sorted(self._answers, key=lambda each: self._answers[each].found)
+                for each in oldest[: _MOST // 2]:
+                    del self._answers[each]
+            self._answers[key] = _Answer(value, found, found + max(age, SHARE * took), took > SLOW)
+        return value
+
+    def _find_again(self, key: Hashable, question: Callable[[S], Any], age: float) -> None:
+        try:
+            self._find(key, question, age)
+        except Exception:
+            with self._lock:  # whoever asks next waits, and is told what is wrong
+                self._answers.pop(key, None)
