@@ -21,6 +21,7 @@ def run(arguments: Sequence[str]) -> int:
         ("site", "backend", "sink"),
     )
     made.add_argument("--listen", default="127.0.0.1:8765", metavar="HOST:PORT", help="(127.0.0.1:8765); port 0: any")
+    made.add_argument("--prefix", default="", metavar="PATH", help="where a proxy shows it, such as /stats")
     made.add_argument("--hosts", metavar="NAMES", help="names it may be asked for by, with commas (setting web_hosts)")
     made.add_argument(
         "--token", metavar="TEXT", help="secret to be given first (setting web_token, which no list of processes shows)"
@@ -33,14 +34,18 @@ def run(arguments: Sequence[str]) -> int:
     address = _ADDRESS.fullmatch(options.listen)
     if not address or int(address[2]) > 65_535:
         raise SettingsError(f"--listen {options.listen!r}: give a host and a port, such as 127.0.0.1:8765")
-    host, port = address[1], int(address[2])
+    host, port, prefix = address[1], int(address[2]), options.prefix.rstrip("/")
+    if prefix and not prefix.startswith("/"):
+        raise SettingsError(f"--prefix {options.prefix!r}: give a path, such as /stats")
     settings = settings_of(options)
     hosts = settings.web_hosts if options.hosts is None else options.hosts
     if host not in ("0.0.0.0", "[::]"):
         hosts = f"{hosts},{host}"
     application = make_application(settings, hosts=hosts, token=options.token)
-    server = waitress.create_server(application, host=host.strip("[]"), port=port, threads=4, ident="pipelog")
-    print(f"http://{host}:{server.effective_port}/", flush=True)
+    server = waitress.create_server(
+        application, host=host.strip("[]"), port=port, threads=4, ident="pipelog", url_prefix=prefix
+    )
+    print(f"http://{host}:{server.effective_port}{prefix}/", flush=True)
     try:
         server.run()
     finally:

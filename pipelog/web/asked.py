@@ -47,6 +47,7 @@ class Asked:
         given = {"days": self.days or None, "site": self.site} | changes
         query = urlencode(
             {k: v for k, v in given.items() if v is not None and (v or k != "days")},
+            safe="/",
             encoding="utf-8",
             errors="surrogateescape",
             quote_via=quote,

@@ -13,11 +13,13 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-AGE = 0.5
+AGE = 0.2
 SLOW = 0.005
 FORGOTTEN = 6.0
 SHARE = 5
-"""What is slow is found again after so many times the time it takes: it never fills a core."""
+"""What is slow is found again after so many times the time it takes, so that it does not fill a core …"""
+PAUSE = 2.0
+"""… but after so many seconds at most."""
 _MOST = 500
 
 S = TypeVar("S")
@@ -43,9 +45,10 @@ class Fresh(Generic[S]):
         self._answers: dict[Hashable, _Answer] = {}
         self._worker: ThreadPoolExecutor | None = None
 
-    def get(self, key: Hashable, question: Callable[[S], T], *, age: float = AGE) -> T:
+    def get(self, key: Hashable, question: Callable[[S], T], *, age: float = AGE, wait: bool = False) -> T:
         """The answer to `question`, which `key` stands for; at most `age` seconds old where it is quick to find.
 
+        `wait`: also where it is slow.
         Raises what the question raises, which is never remembered.
         """
         now = self._clock()
@@ -53,15 +56,15 @@ class Fresh(Generic[S]):
             held = self._answers.get(key)
             if held and now < held.stale:
                 return held.value  # type: ignore[no-any-return]
-            if held and held.slow and now < held.found + max(FORGOTTEN, age):
+            if held and held.slow and not wait and now < held.found + max(FORGOTTEN, age):
                 if not held.again:
                     held.again = True
                     self._worker = self._worker or ThreadPoolExecutor(1, "pipelog-fresh")
                     self._worker.submit(self._find_again, key, question, age)
                 return held.value  # type: ignore[no-any-return]
-        return self._find(key, question, age)
+        return self._find(key, question, age, wait)
 
-    def _find(self, key: Hashable, question: Callable[[S], T], age: float) -> T:
+    def _find(self, key: Hashable, question: Callable[[S], T], age: float, wait: bool = False) -> T:
         begun = self._clock()
         value = question(self._source())
         found = self._clock()
@@ -71,7 +74,9 @@ class Fresh(Generic[S]):
                 oldest = sorted(self._answers, key=lambda each: self._answers[each].found)
                 for each in oldest[: _MOST // 2]:
                     del self._answers[each]
-            self._answers[key] = _Answer(value, found, found + max(age, SHARE * took), took > SLOW)
+            self._answers[key] = _Answer(
+                value, found, found + (age if wait else max(age, min(SHARE * took, PAUSE))), took > SLOW
+            )
         return value
 
     def _find_again(self, key: Hashable, question: Callable[[S], Any], age: float) -> None:

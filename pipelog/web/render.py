@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
@@ -48,6 +49,7 @@ KINDS = {
     "tool": "Tools",
     "other": "Others",
 }
+_LETTERS = re.compile(r"(?:%[89A-F][0-9A-F])+")
 _HALVES = [f"{half // 2:02}:{half % 2 * 30:02}" for half in range(48)]
 _SHARES = 100
 
@@ -142,6 +144,18 @@ def spoken(period: Period) -> str:
     return first if period.days == 1 else f"{first} to {period.until.day} {period.until:%B %Y}"
 
 
+def readable(page: str) -> str:
+    """A path as people read it: escapes that are letters beyond ASCII stand as those, all others as they are."""
+    return printable(_LETTERS.sub(lambda found: _decoded(found[0]), page))
+
+
+def _decoded(escapes: str) -> str:
+    try:
+        return unquote(escapes, errors="strict")
+    except UnicodeDecodeError:
+        return escapes
+
+
 def change(now: int, then: int | None) -> str:
     """How much more or less it is than then, in per cent."""
     if not then:
@@ -203,6 +217,7 @@ _environment = Environment(
 _environment.filters.update(
     number=_number,
     shown=printable,
+    readable=readable,
     bytes=bytes_,
     spoken=spoken,
     spark=charts.sparkline,

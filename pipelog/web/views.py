@@ -88,7 +88,7 @@ class Views:
         period, site = asked.period, found.site
         today = self._today()
         if period == (today, today):
-            found.now = self._fresh.get(("now", site), lambda overview: overview.now(site))
+            found.now = self._fresh.get(("now", site), lambda overview: overview.now(site), wait=True)
         if period.days == 1:
             days = [period.since.fromordinal(period.since.toordinal() - ago) for ago in (0, 1, 7)]
             found.curves = [self._curve(Period(day, day), site) for day in days]

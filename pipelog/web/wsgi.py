@@ -164,8 +164,6 @@ class LivePage:
             )
         if wanted.path in VALUES:
             pages = views.pages_with(wanted, site)
-            if not pages:
-                raise Refused(404, "On these days nothing was counted under that name.")
             if wanted.json:
                 return _json(document(wanted, site, "pages", [{"page": name, "count": count} for name, count in pages]))
             return 200, HTML, render.value(wanted, site, pages)

@@ -13,7 +13,7 @@ from random import Random
 SITE = "www.example.org"
 OTHER = "jobs.example.org"
 DAYS = 30
-VIEWS = 2_400  # of a weekday
+VIEWS = 1_600  # of a weekday
 
 PAGES = {
     "/": 30,
