@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A name may be on the PATH and not work (version managers leave such), so each is tried.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 
-.PHONY: help demo test lint chaos clean
+.PHONY: help demo press test lint chaos clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -14,6 +14,9 @@ help: ## this list
 
 demo: $(VENV)/installed ## a sample log is counted live, rolled up and asked about; no server, no settings
 	@$(BIN)/python examples/demo.py
+
+press: $(VENV)/installed-test ## a site of press releases with httpd, gunicorn and memcached, to look at; Ctrl-C ends it
+	@$(BIN)/python examples/press_releases/press_site.py
 
 test: $(VENV)/installed-test lint ## everything: style, types, layers, tests with coverage; CI=true lets no test be skipped
 	@sh tests/servers.sh

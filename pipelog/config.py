@@ -81,19 +81,27 @@ def load(
     *,
     config: str | Path | None = None,
     environ: Mapping[str, str] | None = None,
+    application: Mapping[str, Any] | None = None,
+    origin: str = "the application",
 ) -> Settings:
-    """The settings in force. `flags` go before everything; None there means not given. Raises `SettingsError`."""
+    """The settings in force. `flags` go before everything; None there means not given. Raises `SettingsError`.
+
+    `application`: settings that stand in an application's own, `origin` says where. They are written as in the file,
+    but the rules may stand at the top, too; they go after the flags and before the environment.
+    """
     environ = os.environ if environ is None else environ
     given: dict[str, tuple[Any, str]] = {}
     path = config or environ.get(ENVIRONMENT + "CONFIG") or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
     if path:
         given.update(_from_file(Path(path)))
-    sites, file = given.pop("sites", ({}, ""))
+    named = _from_table(application or {}, origin, top=NAMES)
+    sites, file = named.pop("sites", given.pop("sites", ({}, "")))
     for variable, text in environ.items():
         if variable.startswith(ENVIRONMENT) and variable != ENVIRONMENT + "CONFIG":
             name = variable.removeprefix(ENVIRONMENT).lower()
             _known(name, NAMES, variable)
             given[name] = text, variable
+    given.update(named)
     for name, flag in (flags or {}).items():
         if flag is not None:
             option = f"--{name.replace('_', '-')}"
@@ -167,20 +175,26 @@ def _from_file(path: Path) -> dict[str, tuple[Any, str]]:
         raise SettingsError(f"{path}: {error.strerror}") from error
     except ValueError as error:
         raise SettingsError(f"{path} is no TOML: {error}") from error
+    return _from_table(content, str(path), top=frozenset(_TOP))
+
+
+def _from_table(content: Mapping[str, Any], where: str, *, top: frozenset[str]) -> dict[str, tuple[Any, str]]:
+    """The settings of a table with tables in it, of which those of `top` may stand outside of [counting]."""
+    content = dict(content)
     given: dict[str, tuple[Any, str]] = {}
     counting = content.pop("counting", {})
     if not isinstance(counting, dict):
-        raise SettingsError(f"{path}: counting is a table; write [counting]")
+        raise SettingsError(f"{where}: counting is a table; write [counting]")
     if isinstance(content.get("site"), dict):
-        given["sites"] = content.pop("site"), str(path)
-    for name, value in content.items():
-        if name in _RULES:
-            raise SettingsError(f"{path}: {name} stands in the table [counting]")
-        _known(name, frozenset(_TOP) | {"counting"}, str(path))
-        given[name] = value, str(path)
-    for name, value in _flat(counting, f"{path} [counting]").items():
-        _known(name, frozenset(_RULES), f"{path} [counting]")
-        given[name] = value, str(path)
+        given["sites"] = content.pop("site"), where
+    for name, value in (_flat(content, where) if top >= frozenset(_RULES) else content).items():
+        if name in _RULES and name not in top:
+            raise SettingsError(f"{where}: {name} stands in the table [counting]")
+        _known(name, top | {"counting"}, where)
+        given[name] = value, where
+    for name, value in _flat(counting, f"{where} [counting]").items():
+        _known(name, frozenset(_RULES), f"{where} [counting]")
+        given[name] = value, where
     return given
 
 
@@ -198,6 +212,8 @@ def _flat(rules: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _top(name: str, value: Any, origin: str) -> Any:
+    if isinstance(value, Path):
+        value = str(value)
     if isinstance(value, bool) or not isinstance(value, (str, int, float)):
         raise SettingsError(f"{origin}: {name} is a text")
     if name not in ("keep", "flush") and not isinstance(value, str):

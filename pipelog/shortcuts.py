@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable
+from datetime import date
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from pipelog.counting.rules import Rules
 from pipelog.queries import Hits
 
 
-def hits_of(settings: Settings) -> Hits:
-    """A `Hits` over the backend and the sink of some settings."""
+def hits_of(settings: Settings, *, today: Callable[[], date] | None = None) -> Hits:
+    """A `Hits` over the backend and the sink of some settings. `today`: the clock of days (None: that of the rules)."""
     rules = settings.counting
     return Hits(
         counters=plugins.backend(settings.backend),
@@ -25,7 +26,7 @@ def hits_of(settings: Settings) -> Hits:
         site=rules.site,
         page=_pages(rules),
         site_pages={site: _pages(own) for site, own in rules.sites.items()},
-        today=rules.today,
+        today=today or rules.today,
     )
 
 
@@ -47,17 +48,47 @@ def application_page(namer: Any) -> Any:
     return page
 
 
-class _Process(threading.local):
-    """Stores are not for several threads at once: each has its own."""
+class Process:
+    """The `Hits` of this process, one a thread: stores are not for several at once.
 
-    made: int = -1
-    hits: Hits
+    `load` gives the settings when they are first needed, and again after `configure`; `today` the day by their rules.
+    """
+
+    def __init__(self, load: Callable[[], Settings], today: Callable[[Rules], date] = Rules.today) -> None:
+        self._load = load
+        self._today = today
+        self._lock = threading.Lock()
+        self._settings: Settings | None = None
+        self._thread = threading.local()
+
+    def configure(self, load: Callable[[], Settings], today: Callable[[Rules], date] = Rules.today) -> None:
+        """Settle who gives the settings and the day from now on."""
+        with self._lock:
+            self._load, self._today, self._settings = load, today, None
+
+    def settings(self) -> Settings:
+        """The settings in force. Raises `SettingsError`."""
+        with self._lock:
+            if self._settings is None:
+                self._settings = self._load()
+            return self._settings
+
+    def today(self) -> date:
+        """The day that it is."""
+        return self._today(self.settings().counting)
+
+    def hits(self) -> Hits:
+        """The `Hits` of this thread. Raises `SettingsError`, `LocationError` or `PluginError`."""
+        settings = self._settings or self.settings()
+        if getattr(self._thread, "settings", None) is not settings:
+            self._thread.hits = hits_of(settings, today=self.today)
+            self._thread.settings = settings
+        made: Hits = self._thread.hits
+        return made
 
 
-_lock = threading.Lock()
-_settings: Settings | None = None
-_generation = 0
-_process = _Process()
+process = Process(config.load)
+"""What `hits_today` and `hits` ask."""
 
 
 def configure(config_file: str | Path | None = None, **settings: str) -> None:
@@ -66,23 +97,8 @@ def configure(config_file: str | Path | None = None, **settings: str) -> None:
     Without it the first call of `hits_today` or `hits` uses the environment and /etc/pipelog.toml. May be called
     again. Raises `SettingsError`.
     """
-    global _settings, _generation
     loaded = config.load(settings, config=config_file)
-    with _lock:
-        _settings = loaded
-        _generation += 1
-
-
-def _hits() -> Hits:
-    global _settings
-    if _process.made != _generation or not hasattr(_process, "hits"):
-        with _lock:
-            if _settings is None:
-                _settings = config.load()
-            settings, generation = _settings, _generation
-        _process.hits = hits_of(settings)
-        _process.made = generation
-    return _process.hits
+    process.configure(lambda: loaded)
 
 
 def hits_today(page: str, *, site: str | None = None) -> int:
@@ -90,9 +106,9 @@ def hits_today(page: str, *, site: str | None = None) -> int:
 
     Raises `BackendUnavailable` when the store does not answer.
     """
-    return _hits().today(page, site=site)
+    return process.hits().today(page, site=site)
 
 
 def hits(page: str, *, site: str | None = None) -> int:
     """Views of a page ever, today's included; 0 for one never seen. Raises as `hits_today`."""
-    return _hits().total(page, site=site)
+    return process.hits().total(page, site=site)

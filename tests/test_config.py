@@ -439,3 +439,48 @@ def test_a_site_may_have_a_search_of_its_own(tmp_path: Path) -> None:
     own = rules.sites["shop.example"]
     assert (own.site_search_path, own.site_search_parameter) == ("/find", "s")
     assert rules.site_search_path == ""
+
+
+# -- an application's own settings ---------------------------------------------------------------------------------
+
+
+def test_an_applications_settings_are_those_of_the_file(file: Path) -> None:
+    file.write_text('prefix = "file"\nflush = 2\n[counting]\nmax_pages = 5\n[site."a.example"]\nfold_case = true\n')
+    given = {
+        "state": Path("/srv/state"),
+        "max_values": 3,
+        "own_sites": ["example.org"],
+        "counting": {"site": "www.example.org"},
+        "site_search": {"path": "/find"},
+        "flush": 0.25,
+    }
+    settings = load({"max_values": "4"}, config=file, environ={"PIPELOG_FLUSH": "9"}, application=given, origin="APP")
+    rules = settings.counting
+    assert (settings.state, settings.prefix, settings.flush) == (Path("/srv/state"), "file", 0.25)
+    assert (rules.max_pages, rules.max_values, rules.own_sites) == (5, 4, ("example.org",))
+    assert (rules.site, rules.site_search_path) == ("www.example.org", "/find")
+    assert rules.sites["a.example"].fold_case
+    assert settings.origins["flush"] == "APP"
+    assert settings.origins["max_values"] == "--max-values"
+
+
+def test_an_applications_sites_go_before_those_of_the_file(file: Path) -> None:
+    file.write_text('[site."a.example"]\nfold_case = true\n')
+    settings = load(config=file, environ={}, application={"site": {"b.example": {"fold_case": True}}})
+    assert list(settings.counting.sites) == ["b.example"]
+
+
+@pytest.mark.parametrize(
+    ("given", "text"),
+    [
+        ({"max_page": 3}, "APP: unknown setting 'max_page'; did you mean max_page"),
+        ({"max_pages": "many"}, "APP: max_pages is a whole number"),
+        ({"own_sites": [1]}, "APP: own_sites is a list of texts"),
+        ({"counting": {"state": "/x"}}, "APP [counting]: unknown setting 'state'"),
+        ({"site": {"a": {"state": "/x"}}}, 'APP [site."a"]: state holds for all sites'),
+    ],
+)
+def test_an_applications_settings_that_cannot_be(given: dict[str, object], text: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        load(environ={}, application=given, origin="APP")
+    assert str(caught.value).startswith(text)

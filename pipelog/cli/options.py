@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import argparse
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import date
-from typing import NoReturn
+from typing import NoReturn, Protocol
 
 from pipelog import config, periods
 from pipelog.config import Settings
@@ -60,10 +62,29 @@ def add_output(made: Parser) -> None:
     made.add_argument("--output", choices=("table", "csv", "json"), help="default: table on a terminal, else csv")
 
 
+class Load(Protocol):
+    """Gives the settings in force, as `config.load` does."""
+
+    def __call__(self, flags: Mapping[str, str | None], *, config: str | None) -> Settings: ...
+
+
+_load: ContextVar[Load] = ContextVar("load", default=config.load)
+
+
+@contextmanager
+def settings_from(load: Load) -> Iterator[None]:
+    """Within it commands have their settings from `load`: how an application runs them with its own."""
+    token = _load.set(load)
+    try:
+        yield
+    finally:
+        _load.reset(token)
+
+
 def settings_of(options: argparse.Namespace) -> Settings:
     """The settings in force for parsed options."""
     flags = {name: getattr(options, name, None) for name in ("state", *SETTINGS)}
-    return config.load(flags, config=options.config)
+    return _load.get()(flags, config=options.config)
 
 
 def shield_dates(arguments: Sequence[str]) -> list[str]:

@@ -1,0 +1,1 @@
+"""The press office of a port that does not exist."""

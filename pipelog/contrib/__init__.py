@@ -1,0 +1,1 @@
+"""pipelog inside of web frameworks: their settings, their templates, their commands."""
