@@ -160,7 +160,7 @@ def _known(name: str, names: frozenset[str], where: str) -> None:
     if name not in names:
         import difflib
 
-        near = difflib.get_close_matches(name, sorted(names), 3, 0.5)
+        near = difflib.get_close_matches(name, sorted(names), 3, 0.6)
         hint = f"did you mean {' or '.join(near)}?" if near else f"known are: {', '.join(sorted(names))}"
         raise SettingsError(f"{where}: unknown setting {name!r}; {hint}")
 
