@@ -12,6 +12,7 @@ from pipelog import plugins
 from pipelog.config import Settings
 from pipelog.contrib.django import numbers, objects
 from pipelog.contrib.django.reading import HitsMixin
+from pipelog.contrib.django.setting import own
 from pipelog.counting.pages import PageNamer
 from pipelog.errors import PipelogError, SettingsError
 from pipelog.queries import Hits
@@ -48,7 +49,7 @@ def _objects() -> Iterator[CheckMessage]:
                 targets.append(target)
         except SettingsError as error:
             yield Error(_line(error), id="pipelog.E002")
-    for name in numbers.own("objects").keys() - {name for name, _ in views}:
+    for name in own("objects").keys() - {name for name, _ in views}:
         yield Error(f"PIPELOG['objects']: the URLconf has no name {name!r}.", id="pipelog.E002")
     found = [model for model in apps.get_models() if issubclass(model, HitsMixin)]
     for model in found:

@@ -1,44 +1,26 @@
-"""Between Django and `Hits`: the setting, and the page that an object or a path is."""
+"""Between Django and `Hits`: the page that an object or a path is, and its numbers."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, TypeVar
 
-from django.conf import settings as django_settings
-
-from pipelog.contrib.application import NAME, Asker, Live, load
+from pipelog.contrib.application import Asker, Live, load
 from pipelog.contrib.django import objects
+from pipelog.contrib.django.setting import given
 from pipelog.contrib.machine import today
 from pipelog.counting.pages import PageNamer
 from pipelog.counting.rules import Rules
-from pipelog.errors import SettingsError
 from pipelog.queries import Hits, PageHits
 from pipelog.shortcuts import process
 
-OWN = {"default": "–", "objects": {}}
-"""What `PIPELOG` holds besides pipelog's settings: what tags show when a store is down; URL names and their models."""
 RESOLVER = "pipelog.contrib.django.resolver:resolve"
 
 T = TypeVar("T")
 asker = Asker(process.hits)
 live = Live(process)
-
-
-def own(name: str) -> Any:
-    """One of the settings in `OWN`."""
-    found = getattr(django_settings, NAME, {})
-    return found.get(name, OWN[name]) if isinstance(found, Mapping) else OWN[name]
-
-
-def given() -> Mapping[str, Any]:
-    """Pipelog's settings in `PIPELOG`. `SettingsError` for a value of `OWN` that cannot be."""
-    found = getattr(django_settings, NAME, {})
-    if not isinstance(own("objects"), Mapping):
-        raise SettingsError(f"{NAME}: objects is a dictionary of URL names, such as {{'release': 'press.Release'}}")
-    return {name: found[name] for name in found if name not in OWN} if isinstance(found, Mapping) else found
 
 
 def configure() -> None:

@@ -20,6 +20,7 @@ from django.utils.translation import get_language_from_path, override
 from django.views.generic.detail import BaseDetailView, SingleObjectMixin
 from django.views.generic.edit import DeletionMixin
 
+from pipelog.contrib.django.setting import own
 from pipelog.errors import SettingsError
 
 
@@ -70,9 +71,7 @@ def shows(target: Target, model: type[models.Model]) -> bool:
 
 def target_of(view_name: str, view: Any) -> Target | None:
     """What the URL of a view leads to. Raises `SettingsError` for a bad entry in `PIPELOG["objects"]`."""
-    from pipelog.contrib.django import numbers
-
-    named = numbers.own("objects").get(view_name)
+    named = own("objects").get(view_name)
     if named is not None:
         return _named(str(named))
     shown = getattr(view, "view_class", None)

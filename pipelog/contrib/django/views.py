@@ -15,6 +15,7 @@ from django.views.decorators.http import require_safe
 from pipelog.contrib.application import mounted
 from pipelog.contrib.django import numbers
 from pipelog.contrib.django.reading import hits_of
+from pipelog.contrib.django.setting import own
 
 
 @require_safe
@@ -25,7 +26,7 @@ def fragment(request: HttpRequest) -> HttpResponse:
     if not (page.startswith("/") or "://" in page) or of not in ("today", "total"):
         return HttpResponseBadRequest("Write ?page=/path/&of=today or total.\n", content_type="text/plain")
     found = hits_of(page)
-    text = str(numbers.own("default")) if found is None else str(localize(getattr(found, of)))
+    text = str(own("default")) if found is None else str(localize(getattr(found, of)))
     return HttpResponse(text, content_type="text/plain; charset=utf-8", headers={"X-Robots-Tag": "noindex"})
 
 

@@ -12,7 +12,8 @@ from django.template.context import Context
 from django.urls import reverse
 from django.utils.formats import localize
 
-from pipelog.contrib.django import numbers, reading
+from pipelog.contrib.django import reading
+from pipelog.contrib.django.setting import own
 from pipelog.queries import PageHits
 
 register = template.Library()
@@ -79,4 +80,4 @@ def _hits(context: Context, page: Any, site: str | None) -> PageHits | None:
 
 
 def _default(default: Any) -> Any:
-    return numbers.own("default") if default is None else default
+    return own("default") if default is None else default

@@ -9,7 +9,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from pipelog.cli import COMMANDS
 from pipelog.contrib import application
-from pipelog.contrib.django import numbers
+from pipelog.contrib.django.setting import given
 from pipelog.errors import PipelogError
 
 
@@ -43,7 +43,7 @@ class Command(BaseCommand):
         if not words or words[0] not in known:
             raise CommandError(f"name a command of pipelog: {', '.join(known)}", returncode=2)
         try:
-            code = application.command(words[0], words[1:], numbers.given())
+            code = application.command(words[0], words[1:], given())
         except PipelogError as error:
             raise CommandError(" ".join(str(error).split())) from error
         if code:
