@@ -124,15 +124,10 @@ class PageView(NamedTuple):
 
 
 class Overview:
-    """Tables over `Hits`. `now`: the site's clock. Raises what the stores raise; not for several threads at once."""
+    """Tables over `Hits`. Raises what the stores raise; not for several threads at once."""
 
-    def __init__(self, hits: Hits, *, now: Callable[[], datetime]) -> None:
+    def __init__(self, hits: Hits) -> None:
         self._hits = hits
-        self._now = now
-
-    def today(self) -> date:
-        """The day it is, by the site's clock."""
-        return self._now().date()
 
     def finished(self) -> frozenset[date]:
         """The days that the history has."""
@@ -142,24 +137,10 @@ class Overview:
         """Whether nothing has been counted yet, on any site and day."""
         return not self.finished() and not self._hits.sites()
 
-    def now(self, site: str) -> Now:
-        """How today is going."""
-        moment = self._now()
-        today, minute = moment.date(), moment.hour * 60 + moment.minute
-        seen = self._hits.per_minute(today, site=site)
-        return Now(
-            _MINUTES[minute],
-            sum(seen.values()),
-            self._until(today - _DAY, _MINUTES[minute], site),
-            self._until(today - 7 * _DAY, _MINUTES[minute], site),
-            [seen.get(_MINUTES[m], 0) if m >= 0 else 0 for m in range(minute - HOUR + 1, minute + 1)],
-        )
-
-    def _until(self, day: date, minute: str, site: str) -> int | None:
+    def minutes_of(self, day: date, site: str) -> dict[str, int] | None:
+        """The views in each minute of a day; None for a day of which nothing is known."""
         seen = self._hits.per_minute(day, site=site)
-        if not seen and day not in self.finished():
-            return None
-        return sum(count for name, count in seen.items() if name <= minute)
+        return seen if seen or day in self.finished() else None
 
     def days(self, period: Period, site: str, n: int) -> list[DayRow]:
         """The views of each day, days without any included; the last `n`."""
@@ -260,6 +241,27 @@ TABLES: Mapping[str, Callable[[Overview, Period, str, int], list[Any]]] = {
     "minutes": Overview.minutes,
 }
 """Every table by its name: (overview, period, site, how many rows at most) -> rows."""
+
+
+def going(
+    moment: datetime, today: Mapping[str, int], yesterday: Mapping[str, int] | None, week_ago: Mapping[str, int] | None
+) -> Now:
+    """How today is going at a moment; the days are what `Overview.minutes_of` gives for them."""
+    minute = moment.hour * 60 + moment.minute
+    by_then, by_then_a_week_ago = (
+        None if then is None else sum(count for name, count in then.items() if name <= _MINUTES[minute])
+        for then in (yesterday, week_ago)
+    )
+    last = [today.get(_MINUTES[m], 0) if m >= 0 else 0 for m in range(minute - HOUR + 1, minute + 1)]
+    return Now(_MINUTES[minute], sum(today.values()), by_then, by_then_a_week_ago, last)
+
+
+def halves(minutes: Mapping[str, int]) -> list[int]:
+    """The views in each half hour of a day, from those in each minute."""
+    found = [0] * 48
+    for minute, views in minutes.items():
+        found[int(minute[:2]) * 2 + (minute[3:] >= "30")] += views
+    return found
 
 
 def by_medium(rows: Iterable[SourceRow]) -> list[tuple[str, list[SourceRow]]]:

@@ -686,5 +686,5 @@ def test_settings_reach_the_page(tmp_path: Path) -> None:
 
 def test_media_by_views() -> None:
     hits = Hits(counters=None, history=None)
-    assert Overview(hits, now=lambda: NOW).is_empty()
+    assert Overview(hits).is_empty()
     assert by_medium([]) == []

@@ -36,8 +36,8 @@ def run(arguments: Sequence[str]) -> int:
     period = Period(since, min(until, now.date()))
     if not 1 <= period.days <= LONGEST:
         raise SettingsError(f"{options.days!r}: a report is of 1 to {LONGEST} days, none of them yet to come")
-    overview = Overview(hits_of(settings), now=lambda: now)
-    found = report.report(overview, period, site=options.site, home=settings.counting.site)
+    overview = Overview(hits_of(settings))
+    found = report.report(overview, period, now, site=options.site, home=settings.counting.site)
     content = report.as_html(found, now) if options.output == "html" else report.as_json(found)
     if options.file == "-":
         sys.stdout.flush()

@@ -101,9 +101,9 @@ def _spark(levels: tuple[int, ...]) -> Markup:
 
 
 def _markup(tree: ElementTree.Element, label: str) -> Markup:
-    svg = ElementTree.Element(
-        "svg", {"viewBox": tree.get("viewBox", ""), "class": f"chart w{tree.get('width')}" if label else "spark"}
-    )
+    box = tree.get("viewBox", "")
+    kind = f"chart w{box.split()[2]}" if label else "spark"
+    svg = ElementTree.Element("svg", {"viewBox": box, "class": kind})
     svg.attrib.update({"role": "img", "aria-label": label} if label else {"aria-hidden": "true", "focusable": "false"})
     plot = next(part for part in tree.iter() if part.get("class") == "plot")
     svg.append(_plain(plot))

@@ -20,6 +20,8 @@ SHARE = 5
 """What is slow is found again after so many times the time it takes, so that it does not fill a core …"""
 PAUSE = 2.0
 """… but after so many seconds at most."""
+AFTER = 0.1
+"""Seconds before it is found again: whoever asked is answered first."""
 _MOST = 500
 
 S = TypeVar("S")
@@ -80,6 +82,7 @@ class Fresh(Generic[S]):
         return value
 
     def _find_again(self, key: Hashable, question: Callable[[S], Any], age: float) -> None:
+        time.sleep(AFTER)
         try:
             self._find(key, question, age)
         except Exception:

@@ -20,9 +20,9 @@ from pipelog.web.views import First, Views
 from pipelog.web.wsgi import static
 
 
-def report(overview: Overview, period: Period, *, site: str | None, home: str) -> First:
+def report(overview: Overview, period: Period, now: datetime, *, site: str | None, home: str) -> First:
     """What the report shows: of `site`, or as the live page chooses."""
-    return Views(Fresh(lambda: overview), home).first(Asked("", "", False, period, str(period), site))
+    return Views(Fresh(lambda: overview), home, lambda: now).first(Asked("", "", False, period, str(period), site))
 
 
 def as_html(found: First, made: datetime) -> bytes:

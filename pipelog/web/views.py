@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipelog.errors import BackendUnavailable, PipelogError, StoreError
-from pipelog.overview import TABLES, Now, Overview, PageRow, PageView, SiteRow, plain
+from pipelog.overview import TABLES, Now, Overview, PageRow, PageView, SiteRow, going, halves, plain
 from pipelog.periods import Period
 from pipelog.printable import printable
 from pipelog.web.asked import Asked, Refused
@@ -58,11 +60,12 @@ class First:
 
 
 class Views:
-    """Answers for addresses. `home`: the site that is shown where none is named."""
+    """Answers for addresses. `home`: the site that is shown where none is named. `now`: the site's clock."""
 
-    def __init__(self, fresh: Fresh[Overview], home: str) -> None:
+    def __init__(self, fresh: Fresh[Overview], home: str, now: Callable[[], datetime]) -> None:
         self._fresh = fresh
         self._home = home
+        self._now = now
 
     def is_empty(self) -> bool:
         """Whether nothing has been counted yet."""
@@ -78,7 +81,7 @@ class Views:
             if not finished:
                 raise
             last = max(finished)
-            found = self._first(asked.of(Period(max(min(finished), last.fromordinal(last.toordinal() - 6)), last)))
+            found = self._first(asked.of(Period(max(min(finished), last - timedelta(days=6)), last)))
             found.problems.append(problem)
             return found
 
@@ -86,12 +89,12 @@ class Views:
         sites = self._sites(asked)
         found = First(asked, self.site(asked, sites), sites)
         period, site = asked.period, found.site
-        today = self._today()
-        if period == (today, today):
-            found.now = self._fresh.get(("now", site), lambda overview: overview.now(site), wait=True)
+        moment = self._now()
         if period.days == 1:
-            days = [period.since.fromordinal(period.since.toordinal() - ago) for ago in (0, 1, 7)]
-            found.curves = [self._curve(Period(day, day), site) for day in days]
+            seen = [self._minutes(period.since - timedelta(days=ago), site) for ago in (0, 1, 7)]
+            found.curves = [halves(minutes or {}) for minutes in seen]
+            if period.since == moment.date():
+                found.now = going(moment, seen[0] or {}, seen[1], seen[2])
         for name, n in SHOWN.items():
             found.tables[name] = sites[:n] if name == "sites" else self.table(name, period, site, n)
         found.days = self.table("days", period, site, period.days)
@@ -107,11 +110,15 @@ class Views:
         names = [row.site for row in (self._sites(asked) if sites is None else sites)]
         return self._home if self._home in names or not names else names[0]
 
-    def _curve(self, period: Period, site: str) -> list[int]:
-        halves = [0] * 48
-        for minute, views in self.table("minutes", period, site, 1_440):
-            halves[int(minute[:2]) * 2 + (minute[3:] >= "30")] += views
-        return halves
+    def _minutes(self, day: date, site: str) -> dict[str, int] | None:
+        """The views in each minute of a day; those of today are never old ones."""
+        is_today = day == self._now().date()
+        return self._fresh.get(
+            ("minutes of", day, site),
+            lambda overview: overview.minutes_of(day, site),
+            age=AGE if is_today else _LONG,
+            wait=is_today,
+        )
 
     def table(self, name: str, period: Period, site: str, n: int) -> list[Any]:
         """The rows of a table."""
@@ -146,12 +153,9 @@ class Views:
             age=self._age(period),
         )
 
-    def _today(self) -> Any:
-        return self._fresh.get("today", Overview.today, age=0.0)
-
     def _age(self, period: Period) -> float:
         """Past days change only by a rollup."""
-        return _LONG if (self._today() - period.until).days > 1 else AGE
+        return _LONG if (self._now().date() - period.until).days > 1 else AGE
 
 
 def _head(asked: Asked, site: str) -> dict[str, Any]:

@@ -79,13 +79,13 @@ class LivePage:
 
         def overview() -> Overview:
             if not hasattr(thread, "overview"):
-                thread.overview = Overview(hits(), now=now)
+                thread.overview = Overview(hits())
             made: Overview = thread.overview
             return made
 
         self._now = now
         self._guard = Guard(hosts, token)
-        self._views = Views(Fresh(overview), home)
+        self._views = Views(Fresh(overview), home, now)
 
     def __call__(self, environ: Environ, start_response: Callable[..., Any]) -> Iterable[bytes]:
         headers = list(HEADERS)

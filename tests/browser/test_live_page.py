@@ -97,7 +97,7 @@ def month(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Month]:
 
     with served(LivePage(hits, now=lambda: NOW, home=SITE)) as address:
         period = Period(NOW.date() - timedelta(days=30), NOW.date() - timedelta(days=1))
-        found = report.report(Overview(hits(), now=lambda: NOW), period, site=None, home=SITE)
+        found = report.report(Overview(hits()), period, NOW, site=None, home=SITE)
         report.write(folder / "report.html", report.as_html(found, NOW))
         yield Month(address, (folder / "report.html").as_uri())
 
