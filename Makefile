@@ -21,9 +21,9 @@ press: $(VENV)/installed-test ## a site of press releases with httpd, gunicorn a
 test: $(VENV)/installed-test lint ## everything: style, types, layers, tests with coverage; CI=true lets no test be skipped
 	@sh tests/servers.sh
 	$(BIN)/coverage erase
-	# What loads an httpd and counts its kills has the machine to itself; the rest shares the cores.
-	$(BIN)/coverage run -m pytest -q -rs -n auto --ignore=tests/integration/test_acceptance.py
-	$(BIN)/coverage run -m pytest -q -rs tests/integration/test_acceptance.py
+	# What loads an httpd and counts its kills, and what a browser looks at, has the machine to itself; the rest shares it.
+	$(BIN)/coverage run -m pytest -q -rs -n auto --ignore=tests/integration/test_acceptance.py --ignore=tests/browser
+	$(BIN)/coverage run -m pytest -q -rs tests/integration/test_acceptance.py tests/browser
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
 
@@ -41,7 +41,7 @@ chaos: $(VENV)/installed-test ## kills and restarts at random under a real httpd
 
 clean: ## what the targets above have made
 	rm -rf $(VENV) .coverage .coverage.* .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	rm -rf build dist *.egg-info demo-state
+	rm -rf build dist *.egg-info demo-state tests/browser/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(BIN)/python:
