@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 import importlib
-import inspect
 import pkgutil
 import re
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from re import _parser as sre  # type: ignore[attr-defined]
 from types import ModuleType
 from typing import Any, NamedTuple
@@ -99,9 +99,18 @@ MADE: dict[str, Callable[[], Made]] = {
 }
 
 
+CONTRIB = "pipelog.contrib"
+
+
 def modules() -> list[ModuleType]:
+    """All modules but `__main__`, which runs a command, and those for frameworks, which want an application."""
     names = [module.name for module in pkgutil.walk_packages(pipelog.__path__, "pipelog.")]
-    return [importlib.import_module(name) for name in names if not name.endswith("__main__")]
+    return [importlib.import_module(n) for n in names if n != "pipelog.__main__" and not n.startswith(CONTRIB)]
+
+
+def source_of(module: ModuleType) -> str:
+    """Its text; `inspect` has none of an empty file."""
+    return Path(str(module.__file__)).read_text("utf-8")
 
 
 def patterns_in(value: object, depth: int = 4) -> Iterator[re.Pattern[Any]]:
@@ -136,7 +145,7 @@ def _calls(module: ModuleType) -> Iterator[tuple[str, str, ast.expr]]:
         ):
             yield function, node.func.attr, node.args[0]
 
-    return visit(ast.parse(inspect.getsource(module)), "")
+    return visit(ast.parse(source_of(module)), "")
 
 
 def unlisted() -> list[str]:
@@ -159,7 +168,7 @@ def expressions() -> list[Expression]:
         found.setdefault((module.__name__, pattern, f"{how} {owner!r}"), Expression(where, pattern, ask))
 
     for module in modules():
-        source = inspect.getsource(module)
+        source = source_of(module)
         for name, pattern in _held(module):
             for method in sorted(set(re.findall(rf"\b{name}\.({'|'.join(METHODS)})\b", source))) or ["search"]:
                 note(module, name, pattern, _asking(pattern, method), method)

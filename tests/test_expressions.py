@@ -11,11 +11,14 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import pytest
-from expressions import Expression, attacks, expressions, unlisted
+from expressions import CONTRIB, Expression, attacks, expressions, unlisted
+
+import pipelog
 
 SIZE = 64 * 1024
 PARTS = 8
@@ -71,6 +74,12 @@ def slow_inputs(pattern: re.Pattern[Any], ask: Callable[[Any], object]) -> Itera
 
         if is_slow(ask, make):
             yield begin, pump, end
+
+
+def test_what_is_for_frameworks_has_none() -> None:
+    folder = Path(pipelog.__path__[0]).joinpath(*CONTRIB.split(".")[1:])
+    assert len(sources := list(folder.rglob("*.py"))) > 10
+    assert not [path for path in sources if re.search(r"^\s*(import|from) re\b", path.read_text("utf-8"), re.M)]
 
 
 def test_every_compilation_is_known() -> None:
