@@ -182,7 +182,7 @@ def test_a_store_that_is_stopped_at_any_moment(
 
 
 def test_a_kept_batch_is_read_back_and_anything_else_is_none(tmp_path: Path) -> None:
-    kept = redo.Batch(Checkpoint(Position(1, 2), Position(1, 0), 7), {"a|b": 3, "c": -1}, {"d": b"\x00\xff{"})
+    kept = redo.Sent(Checkpoint(Position(1, 2), Position(1, 0), 7), {"a|b": 3, "c": -1}, {"d": b"\x00\xff{"})
     assert redo.kept(tmp_path, "journal") is None
     redo.keep(tmp_path, "journal", kept)
     assert redo.kept(tmp_path, "journal") == kept

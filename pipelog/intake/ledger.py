@@ -200,7 +200,7 @@ class Ledger:
         if isinstance(self._backend, Resuming):
             if self._pending_tried:
                 self._pending_counts = self._backend.missing(self._pending_counts, self._pending_documents)
-            batch = redo.Batch(self._pending, self._pending_counts, self._pending_documents)
+            batch = redo.Sent(self._pending, self._pending_counts, self._pending_documents)
             redo.keep(self._state, self.journal, batch)
             self._pending_tried = True
             self._backend.send(self._pending_counts, self._pending_documents, ttl=TTL)

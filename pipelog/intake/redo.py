@@ -16,7 +16,7 @@ from pipelog.intake.journal import FILE_MODE
 from pipelog.intake.messages import say
 
 
-class Batch(NamedTuple):
+class Sent(NamedTuple):
     """What one commit is to bring."""
 
     checkpoint: Checkpoint  #: as of when it is in
@@ -24,7 +24,7 @@ class Batch(NamedTuple):
     documents: dict[str, bytes]
 
 
-def keep(state: Path, journal: str, batch: Batch) -> None:
+def keep(state: Path, journal: str, batch: Sent) -> None:
     """Replace what was kept. Not forced onto the disk: it is for a kill, after a power cut the batch counts again."""
     held = {
         "journal": journal,
@@ -42,13 +42,13 @@ def keep(state: Path, journal: str, batch: Batch) -> None:
         say(f"{temporary}: {error.strerror}: should the worker be killed now, its last batch may count twice", "batch")
 
 
-def kept(state: Path, journal: str) -> Batch | None:
+def kept(state: Path, journal: str) -> Sent | None:
     """What was kept last for this journal, if anything."""
     try:
         held = json.loads((state / "batch").read_bytes())
         if held["journal"] != journal:
             return None
         documents = {key: content.encode("latin-1") for key, content in held["documents"].items()}
-        return Batch(Checkpoint.decode(held["checkpoint"].encode()), held["counts"], documents)
+        return Sent(Checkpoint.decode(held["checkpoint"].encode()), held["counts"], documents)
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
         return None
