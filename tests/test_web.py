@@ -132,11 +132,11 @@ class Site:
         return Answer(int(told[0][:3]), dict(told[1]), content)
 
 
-def page_over(folder: Path, backend: Any = None, **settings: Any) -> LivePage:
-    """The live page over stores in a folder (or a backend), at NOW."""
+def page_over(folder: Path, server: Location | None = None, **settings: Any) -> LivePage:
+    """The live page over stores in a folder (or memcached), at NOW. Each of its threads has stores of its own."""
     return LivePage(
         lambda: Hits(
-            counters=backend or SQLiteBackend(folder / "counters.db"),
+            counters=MemcachedBackend.from_location(server) if server else SQLiteBackend(folder / "counters.db"),
             history=SQLiteSink(folder / "history.db"),
             today=lambda: TODAY,
         ),
@@ -161,7 +161,7 @@ def site(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
         location = Location.parse(server.url)
         with MemcachedBackend.from_location(location) as counters:
             commit(counters, list(rows(TODAY)))
-        yield Site(page_over(folder, MemcachedBackend.from_location(location)))
+        yield Site(page_over(folder, location))
 
 
 @pytest.fixture
@@ -442,9 +442,8 @@ def test_backend_down_shows_history(tmp_path: Path) -> None:
         for ago in (2, 3):
             sink.replace_day(TODAY - ago * DAY, "web1", rows(TODAY - ago * DAY), lines=1)
     with memcached() as server:
-        backend = MemcachedBackend.from_location(Location.parse(server.url))
         server.stop()
-        site = Site(page_over(tmp_path, backend))
+        site = Site(page_over(tmp_path, Location.parse(server.url)))
         answer = site.get()
         assert answer.status == 200
         assert "Today's counters do not answer" in answer.words
