@@ -21,8 +21,18 @@ def run(arguments: Sequence[str]) -> int:
     made.add_argument("day", nargs="?", default="today", metavar="DAY")
     made.add_argument("-n", type=above_zero, default=20, metavar="N", help="how many (20)")
     made.add_argument("--by", choices=RANKED, default="views")
+    made.add_argument("--live", action="store_true", help="today as it comes, over the whole terminal")
+    made.add_argument("--once", action="store_true", help="the same, once, for scripts")
     add_output(made)
     options = made.parse_args(shield_dates(arguments))
+    if options.live or options.once:
+        if options.day != "today" or options.output:
+            made.error("--live and --once show today, and nothing but text")
+        from pipelog.cli import live  # which needs rich
+
+        return (
+            live.once(settings_of(options), options.by) if options.once else live.run(settings_of(options), options.by)
+        )
     settings = settings_of(options)
     day = one_day(options.day, settings.counting.today())
     what = "page" if options.by in ("views", "missing") else options.by

@@ -452,7 +452,7 @@ def test_a_store_that_lost_its_memory_is_filled_again(state: Path) -> None:
         logger = Logger(state, "--backend", server.url)
         pages = [f"/{number}/" for number in range(200)]
         logger.send(lines(pages))
-        # By the status, which is written when the commit is over: emptied in its midst, the store keeps what came after.
+        # By the status, which is written when the commit is over: emptied in its midst, a store keeps what came after.
         eventually(lambda: _counted(state) == 200, "all is counted")
         server.ask(b"flush_all")
         eventually(lambda: all(_get(server, page).strip() == b"1" for page in pages), "all is counted again")
