@@ -28,4 +28,5 @@ if __name__ == "__main__":
         )
         console.print(draw(Watch(config.load(), "views").ask(), WIDTH, HEIGHT))
         drawn = console.export_svg(title="pipelog top --live", theme=MONOKAI, code_format=LOOK, unique_id="pipelog")
+        drawn = re.sub(r"<!--.*?-->\s*", "", drawn, flags=re.S)
         Path(__file__).with_suffix(".svg").write_text(drawn)
