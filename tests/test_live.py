@@ -16,13 +16,19 @@ import unicodedata
 from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
+from typing import cast
 
 import pyte
 import pytest
 from cli_helpers import PIPELOG, TODAY, YESTERDAY, environment, line, pipelog
 
+from pipelog import config
+from pipelog.cli import main
+from pipelog.cli.live import Watch
 from pipelog.cli.live_frame import Frame, curve_of, draw
 from pipelog.cli.terminal import console_of
+from pipelog.queries import Hits
+from pipelog.shortcuts import hits_of
 
 SEARCH = "https://www.bing.com/search?q="
 HOSTILE = {"%5Bred%5Da%5B/red%5D": "[red]a[/red]", ":smile:": ":smile:", "x%E2%80%AEy": "x y"}
@@ -213,6 +219,56 @@ def test_sites_take_turns(opened: Opener, state: Path) -> None:
     terminal.until(lambda text: "(1 of 2)" in text and "/of-two/" not in text, "then the first again")
 
 
+class Clock:
+    """Time that passes when it is told to."""
+
+    at = 1_000.0
+
+    def __call__(self) -> float:
+        return self.at
+
+
+class Asked:
+    """`Hits`, and how often it was asked what."""
+
+    def __init__(self, hits: Hits, clock: Clock, takes: float) -> None:
+        self.hits, self.clock, self.takes = hits, clock, takes
+        self.questions: list[str] = []
+
+    def __getattr__(self, name: str) -> Callable[..., object]:
+        def ask(*given: object, **more: object) -> object:
+            self.questions.append(name)
+            self.clock.at += self.takes
+            answer: object = getattr(self.hits, name)(*given, **more)
+            return answer
+
+        return ask
+
+
+@pytest.mark.parametrize(("takes", "pause"), [(0.0, 2.0), (1.0, 30.0)])
+def test_it_asks_no_more_than_needed(state: Path, takes: float, pause: float) -> None:
+    settings = config.load({"state": str(state)}, config=os.devnull, environ={})
+    clock = Clock()
+    asked = Asked(hits_of(settings), clock, takes)
+    watch = Watch(settings, "views", hits=cast(Hits, asked), clock=clock)
+    watch.ask()
+    assert asked.questions == ["sites", "per_minute", "per_minute", "top", "top", "top"]
+    assert watch.due - clock.at == pause  # a fifth of the time at most
+    asked.questions.clear()
+    watch.ask()
+    assert asked.questions == ["per_minute", "top", "top", "top"]  # what hardly changes is asked once a minute
+    due = watch.due
+    for key in ("r", "b", "p", "x"):  # all of it is known, or no key
+        assert watch.press(key)
+    assert watch.due == due
+    watch.press("k")
+    assert watch.due == 0
+    clock.at += 60
+    watch.ask()
+    assert asked.questions.count("sites") == 1
+    assert asked.questions.count("top") == 7
+
+
 def test_once_is_plain_text_for_scripts(state: Path) -> None:
     done = pipelog(state, "top", "--live", "--once", "--by", "missing")
     assert (done.returncode, done.stderr) == (0, b"")
@@ -246,6 +302,14 @@ def test_what_cannot_be_shown_is_said_in_one_line(state: Path, options: list[str
     assert done.returncode == code
     assert words in done.stderr
     assert done.stderr.count(b"\n") == 1
+
+
+def test_without_rich_it_says_what_to_install(
+    state: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(sys.modules, "rich", None)
+    assert main(["top", "--once", "--state", str(state)]) == 1
+    assert capsys.readouterr().err == ("pipelog: --live and --once draw with rich: pip install 'pipelog-httpd[cli]'\n")
 
 
 @pytest.mark.parametrize(

@@ -75,12 +75,15 @@ class Watch:
             self._chosen = True
             self._forget()
         elif key == "\t":
-            frame.by = RANKED[(RANKED.index(frame.by) + 1) % len(RANKED)]
-            self.due = 0.0
+            self._rank(RANKED[(RANKED.index(frame.by) + 1) % len(RANKED)])
         elif key in KEYS:
-            frame.by = KEYS[key]
-            self.due = 0.0
+            self._rank(KEYS[key])
         return True
+
+    def _rank(self, by: str) -> None:
+        self.frame.by = by
+        if by not in self.frame.tops:  # what stood beside is known already
+            self.due = 0.0
 
     def _forget(self) -> None:
         self.frame.tops, self.frame.today, self.frame.yesterday = {}, {}, {}

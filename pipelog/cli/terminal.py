@@ -14,12 +14,9 @@ from contextlib import ExitStack
 from types import FrameType
 from typing import TextIO
 
-from pipelog.errors import SettingsError
+from rich.console import Console, RenderableType
 
-try:
-    from rich.console import Console, RenderableType
-except ImportError as error:
-    raise SettingsError("this view needs rich: pip install 'pipelog-httpd[cli]'") from error
+from pipelog.errors import SettingsError
 
 # Arrows, function keys, answers of the terminal (ECMA-48, 5.4, and SS3): none of them is a key of ours.
 _SEQUENCE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|O.|.)?", re.S)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib.util import find_spec
 
 from pipelog.cli.options import above_zero, add_output, one_day, parser, settings_of, shield_dates
 from pipelog.cli.output import print_rows
+from pipelog.errors import SettingsError
 from pipelog.queries import RANKED
 from pipelog.shortcuts import hits_of
 
@@ -28,11 +30,12 @@ def run(arguments: Sequence[str]) -> int:
     if options.live or options.once:
         if options.day != "today" or options.output:
             made.error("--live and --once show today, and nothing but text")
-        from pipelog.cli import live  # which needs rich
+        if not find_spec("rich"):
+            raise SettingsError("--live and --once draw with rich: pip install 'pipelog-httpd[cli]'")
+        from pipelog.cli import live
 
-        return (
-            live.once(settings_of(options), options.by) if options.once else live.run(settings_of(options), options.by)
-        )
+        show = live.once if options.once else live.run
+        return show(settings_of(options), options.by)
     settings = settings_of(options)
     day = one_day(options.day, settings.counting.today())
     what = "page" if options.by in ("views", "missing") else options.by
