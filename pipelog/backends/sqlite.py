@@ -80,6 +80,10 @@ _LAST = "\x7f"
 #: Rows that a commit looks through for expired ones, at the least. Twice what it writes keeps ahead of any growth.
 _SWEEP_ROWS = 500
 _SCAN_ROWS = 10_000
+#: KiB of pages that a connection remembers: those that a large commit touches would else go to the disk several times.
+_CACHE = 8_000
+#: Pages of 4 KiB after which the write-ahead log goes into the file: a page that many commits change goes there once.
+_WAL_PAGES = 4_000
 
 _UNAVAILABLE = {
     sqlite3.SQLITE_BUSY: "another process holds the lock; it is free again when that one ends",
@@ -272,6 +276,8 @@ class SQLiteBackend(CounterBackend, Listing):
             # With a write-ahead log NORMAL never damages the file; a power cut may lose the last commits, each of them
             # with the checkpoint it carried, so that the journal is simply counted again from an older one.
             database.execute("PRAGMA synchronous = NORMAL")
+            database.execute(f"PRAGMA cache_size = -{_CACHE}")
+            database.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}")
         except BaseException:
             database.close()
             raise
