@@ -27,7 +27,7 @@ from pipelog.parsing.logformat import LogFormat
 
 CHUNK = 1 << 18
 """Bytes read at once."""
-FULL = 20_000
+FULL = 30_000
 """Coordinates after which a batch is committed before its time."""
 PLACES = 5
 """Bad lines whose place is remembered."""

@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 
 STAND_BY = 0.1
 """Seconds between two looks whether the follower at work has ended."""
+SHARE = 4
+"""A commit is followed by so many times as long without one, in a hurry, too: each changes the same pages of the store
+again. With one after every chunk, a backlog took twice the CPU."""
+MOST_PAUSE = 2.0
+"""Seconds without a commit at most, for its sake."""
 GIVE_UP = 5.0
 """Seconds that a worker whose input has ended waits for a store that is broken, not merely down."""
 
@@ -134,8 +139,9 @@ class Follower:
         committed = time.monotonic()
         self._committed = counter.position
         counter.report()  # workers that stand by at their input's end look there
+        rest = 0.0
         while True:
-            due = committed + (0 if self._urgent else self._plan.flush)
+            due = committed + max(rest, 0.0 if self._urgent else self._plan.flush)
             at_end = counter.count(due)
             now = time.monotonic()
             if at_end and now < due and not self._direct:
@@ -144,7 +150,8 @@ class Follower:
             while not self._commit(counter):
                 pass
             self._committed = counter.position
-            committed = time.monotonic()
+            committed, began = time.monotonic(), now
+            rest = min(SHARE * (committed - began), MOST_PAUSE)
             if at_end and self._urgent:
                 self._pause(self._plan.flush)
 
