@@ -18,14 +18,17 @@ from datetime import date
 from typing import Any
 
 from pipelog.counting.caps import Caps
+from pipelog.counting.daykeys import DayKeys, key_id
 from pipelog.counting.rules import Rules
+from pipelog.counting.sketches import Sketch
 from pipelog.counting.tally import Batch, Tallier
-from pipelog.model import MOST, Coordinate, DailyCount, Tally
+from pipelog.counting.visitors import Place, Visitors
+from pipelog.model import MOST, Coordinate, DailyCount, DailySketch, Tally
 from pipelog.parsing.chunks import LineBuffer, whole_lines
 from pipelog.parsing.logfiles import find_logs, open_log
 from pipelog.parsing.logformat import LogFormat
 from pipelog.parsing.logparts import LogPart, divided, lines_before, size_of
-from pipelog.sinks.base import Sink
+from pipelog.sinks.base import Sink, Sketching
 
 __all__ = ["Count", "LogPart", "count_files", "find_logs", "open_log", "rollup", "rows_of", "size_of"]
 
@@ -50,10 +53,14 @@ class Count:
     bad: int = 0
     too_long: int = 0
     bad_places: list[str] = field(default_factory=list)  #: the first few: file, line, reason
+    sketches: dict[Place, Sketch] = field(default_factory=dict)  #: whose views they were, where visitors are counted
 
     def add(self, other: Count, caps: Caps) -> None:
         """Add what was counted elsewhere; names over the caps become "(other)"."""
         caps.add(other.tally.items(), self.tally)
+        for (day, site, page), sketch in other.sketches.items():
+            _, site, page, _, _ = caps.admit(Coordinate(day, site, page, "views", ""), 0)
+            self.sketches.setdefault((day, site, page), Sketch()).merge(sketch)
         self.lines_of += other.lines_of
         self.lines += other.lines
         self.bad += other.bad
@@ -63,10 +70,12 @@ class Count:
     def __getstate__(self) -> tuple[Any, ...]:
         """For another process: the names in columns, which take a quarter of the time that coordinates take."""
         columns = tuple(zip(*self.tally, strict=True)), tuple(self.tally.values())
-        return *columns, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places
+        sketches = {place: sketch.encode() for place, sketch in self.sketches.items()}
+        return *columns, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places, sketches
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
-        names, counts, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places = state
+        names, counts, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places, sketches = state
+        self.sketches = {place: Sketch.decode(encoded) for place, encoded in sketches.items()}
         self.tally = dict(zip(map(Coordinate._make, zip(*names, strict=True)), counts, strict=True))
 
 
@@ -81,6 +90,7 @@ def rollup(
     executor: Executor | None = None,
     force: bool = False,
     progress: Callable[[int], None] | None = None,
+    keys: DayKeys | None = None,
 ) -> Count:
     """Count `files` and make the result the whole of what `source` has for `day` (or each of several days).
 
@@ -90,10 +100,20 @@ def rollup(
     `LogFileError` (nothing was changed) and `PartialDayError` (earlier days of the call are written).
     """
     days = [day] if isinstance(day, date) else list(day)
-    count = count_files(files, days, format=format, rules=rules, executor=executor, progress=progress)
+    keys = keys or DayKeys()
+    count = count_files(files, days, format=format, rules=rules, executor=executor, progress=progress, keys=keys)
     for one in days:
         sink.replace_day(one, source, rows_of(count.tally, one), lines=count.lines_of[one], force=force)
+        if isinstance(sink, Sketching):  # without visitors there are none, also where there were some before
+            sink.replace_sketches(one, source, sketches_of(count, one, keys))
     return count
+
+
+def sketches_of(count: Count, day: date, keys: DayKeys) -> Iterator[DailySketch]:
+    """Whose views they were that were counted of one day."""
+    for (of, site, page), sketch in count.sketches.items():
+        if of == day:
+            yield DailySketch(day, site, page, key_id(keys(day)), sketch.encode())
 
 
 def rows_of(tally: Tally, day: date) -> Iterator[DailyCount]:
@@ -109,6 +129,7 @@ def count_files(
     rules: Rules | None = None,
     executor: Executor | None = None,
     progress: Callable[[int], None] | None = None,
+    keys: DayKeys | None = None,
 ) -> Count:
     """Tally the lines of the wanted days (None = any) in some files.
 
@@ -118,15 +139,17 @@ def count_files(
     rules = rules or Rules()
     parts = [file if isinstance(file, LogPart) else LogPart(os.fspath(file)) for file in files]
     wanted = None if days is None else frozenset(days)
-    total, caps = Count(), Caps(rules)
-    counter = FileCounter(format, rules, wanted, caps)  # also finds wrong settings before any task does
+    total, caps, keys = Count(), Caps(rules), keys or DayKeys()
+    counter = FileCounter(format, rules, wanted, caps, keys)  # also finds wrong settings before any task does
     with uncollected():
         if executor is None:
             for part in parts:
                 counter.count(part, total, progress)
+            if counter.tallier.visitors:
+                total.sketches = dict(counter.tallier.visitors.sketches)
             return total
         parts = list(divided(parts, PART))
-        tasks = {executor.submit(count_part, part, format, rules, wanted): part for part in parts}
+        tasks = {executor.submit(count_part, part, format, rules, wanted, keys): part for part in parts}
         done: dict[LogPart, Count] = {}
         try:
             for task in as_completed(tasks):
@@ -159,16 +182,21 @@ def uncollected() -> Iterator[None]:
 _process = threading.local()
 
 
-def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] | None) -> Count:
+def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] | None, keys: DayKeys) -> Count:
     """Tally one part: a task for an executor. What a process has judged it remembers for its next task."""
-    wanted = format, rules, days
+    wanted = format, rules, days, keys
     with uncollected():
         if getattr(_process, "wanted", None) != wanted:
-            _process.wanted, _process.counter = wanted, FileCounter(*wanted, Caps(rules))
+            _process.wanted, _process.counter = wanted, FileCounter(format, rules, days, Caps(rules), keys)
         counter: FileCounter = _process.counter
         counter.tallier.caps = Caps(rules)
+        people = counter.tallier.visitors
+        if people:
+            people.forget(lambda day: True)
         count = Count()
         counter.count(part, count, None)
+        if people:
+            count.sketches = dict(people.sketches)
         return count
 
 
@@ -178,9 +206,9 @@ class FileCounter:
     Raises `FormatError` and `SettingsError` when made.
     """
 
-    def __init__(self, format: str, rules: Rules, days: frozenset[date] | None, caps: Caps) -> None:
+    def __init__(self, format: str, rules: Rules, days: frozenset[date] | None, caps: Caps, keys: DayKeys) -> None:
         self._format = LogFormat(format)
-        self.tallier = Tallier(rules, self._format, caps)
+        self.tallier = Tallier(rules, self._format, caps, Visitors(keys, pages=True) if rules.visitors else None)
         self._days = days
 
     def count(self, part: LogPart, into: Count, progress: Callable[[int], None] | None) -> None:
@@ -202,7 +230,7 @@ class FileCounter:
                 return piece
 
             for chunk in whole_lines(read, buffer, CHUNK):
-                columns = self._format.columns(chunk)
+                columns = self._format.columns(chunk, hosts=self.tallier.visitors is not None)
                 for offset, error in columns.bad[: max(0, PLACES - len(into.bad_places))]:
                     number = lines_before(part) + newlines + chunk.count(b"\n", 0, offset) + 1
                     into.bad_places.append(f"{part.path}, line {number}: {error.reason}")

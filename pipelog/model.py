@@ -57,6 +57,19 @@ class DailyCount(NamedTuple):
     count: int  # type: ignore[assignment]  # hides tuple.count, which nobody calls on a row
 
 
+class DailySketch(NamedTuple):
+    """Who viewed a page on one day, page "" the whole site: a `pipelog.counting.sketches.Sketch`, encoded.
+
+    Sketches of the same day and key can be united; nothing of two days can be added up.
+    """
+
+    day: date
+    site: str
+    page: str
+    key: bytes  #: four bytes that tell under which key of the day the people were told apart
+    sketch: bytes
+
+
 class DayInfo(NamedTuple):
     """What a sink knows of one finished day of one source."""
 

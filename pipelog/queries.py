@@ -18,8 +18,10 @@ from pipelog.backends.base import CounterBackend
 from pipelog.backends.keys import Keys
 from pipelog.backends.live import LiveDays, PlainCoordinate
 from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
+from pipelog.counting.sketches import Sketch, people
+from pipelog.errors import StoreError
 from pipelog.model import DailyCount
-from pipelog.sinks.base import Sink
+from pipelog.sinks.base import Sink, Sketching
 
 RANKED = (*PAGE_DIMENSIONS, *VALUE_DIMENSIONS)
 DIMENSIONS = (*RANKED, "minute", "requests", "bytes")
@@ -237,6 +239,40 @@ class Hits:
     def finished(self) -> frozenset[date]:
         """The days that the history has."""
         return self._look().finished
+
+    def visitors(self, day: date | None = None, *, site: str | None = None) -> int:
+        """About how many people viewed a site on a day (None: today), each counted once; 0 where visitors are not
+        counted. Of one day only: the same person is another one on the next, so days cannot be added up."""
+        day, site = day or self._today(), self._site if site is None else site
+        ranges, live = self._split(day, day)
+        if live:
+            return self._live.visitors(day, site) if self._live else 0
+        return self._people(day, site, "").get("", 0) if ranges else 0
+
+    def page_visitors(self, day: date, page: str | None = None, *, site: str | None = None) -> dict[str, int]:
+        """About how many people viewed each page of a site, or the one named, on a finished day; highest first.
+
+        Empty for a day that is not in the history: of live days a site's visitors are known alone.
+        """
+        site = self._site if site is None else site
+        name = None if page is None else self.named(page, site)
+        if (page is not None and name is None) or not self._split(day, day)[0]:
+            return {}
+        found = self._people(day, site, name)
+        found.pop("", None)
+        return dict(sorted(found.items(), key=_rank))
+
+    def _people(self, day: date, site: str, page: str | None) -> dict[str, int]:
+        if not isinstance(self._history, Sketching):
+            return {}
+        found: dict[str, list[tuple[bytes, Sketch]]] = {}
+        for row in self._history.sketches(day, site=site, page=page):
+            try:
+                sketch = Sketch.decode(row.sketch)
+            except ValueError as error:
+                raise StoreError(f"visitors of {day} are {error}; roll the day up again (--force)") from error
+            found.setdefault(row.page, []).append((row.key, sketch))
+        return {name: people(sketches) for name, sketches in found.items()}
 
     def sites(self) -> list[str]:
         """The sites that ever had a request."""

@@ -60,6 +60,7 @@ def check(format: LogFormat, chunk: bytes) -> Columns:
                     assert int(columns.sizes[row].replace(b"-", b"0")) == (record.size or 0)
                     assert text(columns.referrers[row]) == record.referrer
                     assert text(columns.agents[row]) == record.agent
+                    assert text(columns.hosts[row]) == record.host
                     purposes = [value or "-" for name, value in record.fields.items() if name.endswith("urpose}i")]
                     if "" not in record.fields.values():
                         assert (text(columns.purposes[row]) or "-") == (" ".join(purposes) or "-")
@@ -82,6 +83,7 @@ def test_values_are_raw() -> None:
         referrers=[b""],
         agents=[rb"\xc3\xa9 \\"],
         purposes=[b"-"],
+        hosts=[b"::1"],
         lines=1,
         bad=[],
     )
@@ -91,6 +93,7 @@ def test_what_the_format_lacks_is_missing() -> None:
     columns = LogFormat("%t %b").columns(b"[22/Nov/2026:10:11:12 +0000] 5\n" * 2)
     missing = [b"-", b"-"]
     assert columns.sites == columns.requests == columns.statuses == columns.referrers == columns.agents == missing
+    assert columns.hosts == missing
     assert (columns.times, columns.sizes) == ([b"22/Nov/2026:10:11:12 +0000"] * 2, [b"5"] * 2)
 
 

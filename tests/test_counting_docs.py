@@ -16,6 +16,7 @@ from pipelog.counting.pages import PageNamer, canonical
 from pipelog.counting.rules import Rules
 from pipelog.counting.tally import Batch, Tallier
 from pipelog.counting.views import Judge
+from pipelog.counting.visitors import Visitors
 from pipelog.model import Tally
 from pipelog.parsing.clf import clf_time
 from pipelog.parsing.logformat import LogFormat
@@ -88,9 +89,22 @@ def test_sites(begin: str, host: str, site: str, why: str) -> None:
 
 @pytest.mark.parametrize(("site", "target", "page"), table("site"))
 def test_a_site_with_rules_of_its_own(site: str, target: str, page: str, tmp_path: Path) -> None:
-    [text] = re.findall(r"^```toml\n(.*?)^```$", TEXT, re.M | re.S)
+    [text] = [block for block in re.findall(r"^```toml\n(.*?)^```$", TEXT, re.M | re.S) if "[site." in block]
     (tmp_path / "pipelog.toml").write_text(text)
     settings = config.load({"state": str(tmp_path)}, config=tmp_path / "pipelog.toml", environ={})
     line = f'{site}:443 [22/Nov/2026:12:00:00 +0000] "GET {target} HTTP/1.1" 200 5'
     tally = counted(line, '%v:%p %t "%r" %>s %b', settings.counting)
     assert {(c.site, c.page) for c in tally if c.dimension == "views"} == {(site, page)}
+
+
+@pytest.mark.parametrize(("one", "other", "people", "why"), table("one line"))
+def test_visitors(one: str, other: str, people: str, why: str) -> None:
+    parsed, batch = LogFormat("combined"), Batch()
+    visitors = Visitors(lambda day: bytes(16), pages=False)
+    tallier = Tallier(Rules(visitors=True), parsed, None, visitors)
+    for host in (one, other):
+        address, _, agent = host.replace("`", "").partition(" with another agent")
+        agent = BROWSER if host == address else BROWSER.replace("Linux", "BSD")
+        raw = f'{address} - - [22/Nov/2026:12:00:00 +0000] "GET / HTTP/1.1" 200 512 "-" "{agent}"\n'
+        tallier.add(parsed.columns(raw.encode()), batch)
+    assert visitors.sketches[date(2026, 11, 22), "", ""].count() == int(people)

@@ -53,10 +53,10 @@ class Deadly:
     def __init__(self, counter: JournalCounter) -> None:
         self._format = counter._format
 
-    def columns(self, lines: bytes) -> Columns:
+    def columns(self, lines: bytes, *, hosts: bool) -> Columns:
         if b"poison" in lines:
             raise Death
-        return self._format.columns(lines)
+        return self._format.columns(lines, hosts=hosts)
 
 
 def live_on(made: Plan, lives: int) -> int:

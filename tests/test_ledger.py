@@ -17,6 +17,7 @@ from intake_helpers import NOON, Clock, MemoryBackend, Pipe, Stepper, line, numb
 
 from pipelog.backends.base import CounterBackend
 from pipelog.backends.keys import Keys
+from pipelog.counting.rules import Rules
 from pipelog.errors import BackendUnavailable, StoreError
 from pipelog.intake.checkpoint import Checkpoint, Healing
 from pipelog.intake.journal import Position
@@ -167,12 +168,15 @@ class Journaled(RuleBasedStateMachine):
         self.folder = Path(tempfile.mkdtemp())
         self.clock = Clock()
         self.backend = Flaky()
-        self.plan = plan(self.folder, self.backend, self.clock)
+        self.plan = plan(self.folder, self.backend, self.clock, rules=self.rules_of_counting())
         self.pipe = Pipe(self.folder, self.plan.archive, self.clock)
         self.pages = numbered()
         self.sent: Counter[str] = Counter()
         self.send(1)
         self.stepper = Stepper(self.plan)
+
+    def rules_of_counting(self) -> Rules:
+        return Rules()
 
     def teardown(self) -> None:
         if hasattr(self, "pipe"):

@@ -112,3 +112,14 @@ class Resuming(ABC):
 
         Waits until nothing of it can still be on its way. They and the documents are what to send next.
         """
+
+
+class Claiming(ABC):
+    """Optional ability of a backend: to let several writers agree on a document, whoever comes first."""
+
+    @abstractmethod
+    def claim(self, key: str, document: bytes, *, ttl: int) -> bytes:
+        """Store a document with `ttl` seconds to live unless there is one; the one that is there then.
+
+        However many try at once, all get the same.
+        """

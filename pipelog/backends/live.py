@@ -12,6 +12,7 @@ from typing import Any
 
 from pipelog.backends.base import CounterBackend, Listing
 from pipelog.backends.keys import Keys, decode_name, quote, unquote
+from pipelog.backends.visitors import live_visitors
 from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
 from pipelog.errors import PipelogError, StoreError
 from pipelog.model import Coordinate, DailyCount
@@ -116,6 +117,10 @@ class LiveDays:
     ) -> Iterator[DailyCount]:
         for coordinate, count in self.counts(self._candidates(day, dimension, site, page, value)).items():
             yield DailyCount(*coordinate, count)
+
+    def visitors(self, day: date, site: str) -> int:
+        """About how many people viewed a site that day; 0 where visitors are not counted."""
+        return live_visitors(self._backend, self._keys, day, site)
 
     def sites(self, day: date) -> set[str]:
         """The sites that had a request that day (without `Listing`: the leading ones)."""

@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Self, TypeVar
 from zlib import crc32
 
-from pipelog.backends.base import CounterBackend, Resuming
+from pipelog.backends.base import Claiming, CounterBackend, Resuming
 from pipelog.backends.keys import MAX_KEY
 from pipelog.backends.memcached_server import Held, Server
 from pipelog.errors import LocationError, PipelogError, StoreError
@@ -41,7 +41,7 @@ _STILL = 0.25
 V = TypeVar("V")
 
 
-class MemcachedBackend(CounterBackend, Resuming):
+class MemcachedBackend(CounterBackend, Resuming, Claiming):
     """Counters in the servers at `addresses`: (host, port), or the absolute path of a Unix socket.
 
     The choice of the server is by the order of the addresses: give them alike to all who share the numbers.
@@ -130,6 +130,10 @@ class MemcachedBackend(CounterBackend, Resuming):
 
     def documents(self, keys: Sequence[str]) -> dict[str, bytes]:
         return self._get(keys)
+
+    def claim(self, key: str, document: bytes, *, ttl: int) -> bytes:
+        _check({key: document})
+        return self._servers[self.shard(key)].add(key, document, _exptime(ttl))
 
     def close(self) -> None:
         for server in self._servers:

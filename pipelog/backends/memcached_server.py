@@ -81,6 +81,19 @@ class Server:
         self.take_back({key: count for key, count in counts.items() if key not in bad}, exptime)
         raise self._refused(*next(iter(bad.items())))
 
+    def add(self, key: str, document: bytes, exptime: int) -> bytes:
+        """Store a document unless there is one; the one that is there then."""
+        command = b"add %b 0 %d %d\r\n%b\r\n" % (key.encode("ascii"), exptime, len(document), document)
+        for _ in range(3):  # what was there may go before it is read
+            [reply] = self._exchange([command], 1)
+            if reply == b"STORED":
+                return document
+            if reply != b"NOT_STORED":
+                raise self._refused(key, reply)
+            if there := self.get([key]):
+                return there[key]
+        raise self._unavailable(f"loses {key!r} as soon as it is stored; look at its memory limit (-m)")
+
     def take_back(self, counts: Mapping[str, int], exptime: int) -> None:
         """Undo the adding of counts as far as the server lets; for use after another failure, so it raises nothing.
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
-from pipelog.backends.base import CounterBackend, Listing
+from pipelog.backends.base import Claiming, CounterBackend, Listing
 from pipelog.errors import LocationError
 from pipelog.locators import Location
 
@@ -15,7 +15,7 @@ LIMIT = 2**63 - 1
 SWEEP = 60.0
 
 
-class MemoryBackend(CounterBackend, Listing):
+class MemoryBackend(CounterBackend, Listing, Claiming):
     """Counters of one object. `clock`: seconds, monotonic or not, that times to live are measured by."""
 
     def __init__(self, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -70,6 +70,11 @@ class MemoryBackend(CounterBackend, Listing):
             [key for key in self._counts if key.startswith(prefix)],
             [key for key in self._documents if key.startswith(prefix)],
         )
+
+    def claim(self, key: str, document: bytes, *, ttl: int) -> bytes:
+        if not (there := self.documents([key])):
+            self.commit({}, {key: document}, ttl=ttl)
+        return there.get(key, document)
 
     def close(self) -> None:
         """Nothing to let go of: the numbers stay as long as the object."""

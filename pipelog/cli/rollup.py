@@ -13,9 +13,10 @@ from importlib import import_module
 from pipelog import plugins
 from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, settings_of, shield_dates
 from pipelog.config import Settings
+from pipelog.counting.daykeys import DayKeys, KeyFolder
 from pipelog.counting.rules import OTHER
 from pipelog.daily import PART, Count, LogPart, count_files, rollup, rows_of, size_of
-from pipelog.errors import LogFileError, SettingsError
+from pipelog.errors import LogFileError, SettingsError, StoreError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
@@ -47,6 +48,7 @@ def run(arguments: Sequence[str]) -> int:
     jobs = options.jobs or (len(os.sched_getaffinity(0)) if size > ALONE else 1)
     with _progress(size) as progress, _executor(jobs, options.executor) as executor:
         kinds = {"format": settings.format, "rules": settings.counting, "executor": executor, "progress": progress}
+        kinds["keys"] = _keys(settings, days, dry=options.dry_run)
         if options.dry_run:
             count = count_files(parts, days, **kinds)  # type: ignore[arg-type]
         else:
@@ -86,6 +88,20 @@ def _parts(settings: Settings, words: Sequence[str], days: Sequence[date]) -> li
             f"the journal of {settings.state} has no file for {days[0]}; name the log files, or give --state"
         )
     return parts
+
+
+def _keys(settings: Settings, days: Sequence[date], *, dry: bool) -> DayKeys:
+    """The keys under which the logger counted visitors, as far as they are there."""
+    if not settings.counting.visitors:
+        return DayKeys()
+    folder, today = KeyFolder(settings.state), settings.counting.today()
+    try:
+        if not dry:
+            folder.forget(today)  # a logger that was stopped cannot do it
+        return folder.living(days, today)
+    except StoreError as error:
+        print(f"{error}; until then visitors of several sources cannot be united", file=sys.stderr)
+        return DayKeys()
 
 
 def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:

@@ -11,18 +11,22 @@ from pipelog.errors import SettingsError
 from pipelog.queries import RANKED
 from pipelog.shortcuts import hits_of
 
+SITE = "(site)"
+"""The row of the whole site: who viewed two of its pages is one visitor of it."""
+
 
 def run(arguments: Sequence[str]) -> int:
     """Print the leaders of a day, best first."""
     made = parser(
         "top",
-        "What leads a day (default: today): pages by views, or referrers, keywords, bots, missing pages, statuses.",
+        "What leads a day (default: today): pages by views, or referrers, keywords, bots, missing pages, statuses. "
+        "By visitors: the site, and of a finished day its pages; each person once, estimated.",
         "pipelog top yesterday --by referrer -n 10",
         ("site", "backend", "sink"),
     )
     made.add_argument("day", nargs="?", default="today", metavar="DAY")
     made.add_argument("-n", type=above_zero, default=20, metavar="N", help="how many (20)")
-    made.add_argument("--by", choices=RANKED, default="views")
+    made.add_argument("--by", choices=(*RANKED, "visitors"), default="views")
     made.add_argument("--live", action="store_true", help="today as it comes, over the whole terminal")
     made.add_argument("--once", action="store_true", help="the same, once, for scripts")
     add_output(made)
@@ -38,6 +42,13 @@ def run(arguments: Sequence[str]) -> int:
         return show(settings_of(options), options.by)
     settings = settings_of(options)
     day = one_day(options.day, settings.counting.today())
-    what = "page" if options.by in ("views", "missing") else options.by
-    print_rows((what, "count"), hits_of(settings).top(options.n, day, options.by), options.output)
+    hits = hits_of(settings)
+    if options.by == "visitors":
+        rows = [(SITE, hits.visitors(day)), *hits.page_visitors(day).items()][: options.n + 1]
+        if rows == [(SITE, 0)] and not settings.counting.visitors:
+            raise SettingsError("visitors are not counted; set visitors = true in the table [counting]")
+    else:
+        rows = hits.top(options.n, day, options.by)
+    what = "page" if options.by in ("views", "missing", "visitors") else options.by
+    print_rows((what, "count"), rows, options.output)
     return 0

@@ -81,6 +81,8 @@ class Rules:
     timezone: str = ""
     #: the site of lines whose format does not tell
     site: str = ""
+    #: whether distinct visitors are told apart, under a key of the day: of a site live, of each page in the history
+    visitors: bool = False
     #: most pages a day and site (0 = no cap)
     max_pages: int = 100_000
     #: most values a page and dimension (0 = no cap)

@@ -20,6 +20,7 @@ from pipelog.counting.caps import Caps
 from pipelog.counting.pages import DOUBT
 from pipelog.counting.rules import Rules
 from pipelog.counting.views import MAX_SIZE, MISSING, Judge, Request
+from pipelog.counting.visitors import Visitors
 from pipelog.model import Tally
 from pipelog.parsing import clf
 from pipelog.parsing.columns import Columns
@@ -161,13 +162,16 @@ class Tallier:
     """Counts columns of one format. One for a stream of lines: it remembers what it has judged, and the caps.
 
     `add` columns to a batch, as many as there are, then `tally` it. Where the format lacks the user agent nothing can
-    be told a bot.
+    be told a bot. `visitors`: takes in whose views they were, as the lines are added; their columns need `hosts`.
     """
 
-    def __init__(self, rules: Rules, format: LogFormat, caps: Caps | None = None) -> None:
+    def __init__(
+        self, rules: Rules, format: LogFormat, caps: Caps | None = None, visitors: Visitors | None = None
+    ) -> None:
         judge = Judge(rules)
         has_agent = tells_agent(format)
         self.caps = caps or Caps(rules)
+        self.visitors = visitors
         self._viewed = frozenset(b"%03d" % status for status in judge.statuses)
         minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf.clf_time(raw)))
         self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: minutes[_whole_minute(raw)])
@@ -196,11 +200,11 @@ class Tallier:
             self._forgotten = monotonic()
         for (day, site), part in self._parts(columns):
             if days is None or day in days:
-                self._count(batch[day, site], site, *part)
+                self._count(batch[day, site], day, site, *part)
 
     def _parts(self, columns: Columns) -> Iterator[tuple[tuple[date, str], Iterable[Sequence[bytes]]]]:
         """The columns of each day and site among the lines. Mostly there is but one of each."""
-        values = columns[:8]
+        values = columns.values()
         stamps, sites = self._stamps, self._sites
         groups = {(stamps[time][0], "") for time in set(columns.times)}
         hosts = {sites[host] for host in set(columns.sites)}
@@ -216,6 +220,7 @@ class Tallier:
     def _count(
         self,
         counts: Counts,
+        day: date,
         site: str,
         times: Sequence[bytes],
         sites: Sequence[bytes],
@@ -225,6 +230,7 @@ class Tallier:
         referrers: Sequence[bytes],
         agents: Sequence[bytes],
         purposes: Sequence[bytes],
+        hosts: Sequence[bytes],
     ) -> None:
         """Count lines of one day and site. Each step is one pass over a column."""
         counts.requests += len(times)
@@ -253,6 +259,8 @@ class Tallier:
             return
         counts.views.update(views)
         counts.minutes.update(compress(times, seen))
+        if self.visitors is not None:
+            self.visitors.add(day, site, views, compress(hosts, seen), compress(agents, seen), self.caps.admit)
         if any(campaigns):
             values = list(compress(campaigns, seen))
             counts.pairs["campaign"].update(compress(zip(views, values, strict=True), values))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from datetime import date, datetime, timedelta
 from datetime import time as clock_time
 
+from pipelog.backends.base import Claiming
 from pipelog.backends.keys import Keys
 from pipelog.counting.caps import Caps
 from pipelog.counting.tally import Batch, Tallier
@@ -21,6 +22,7 @@ from pipelog.intake.plan import Plan
 from pipelog.intake.retention import Retention
 from pipelog.intake.status import Status, write_status
 from pipelog.intake.suspicion import Suspicion
+from pipelog.intake.visitors import LiveVisitors
 from pipelog.model import Tally
 from pipelog.parsing.columns import Columns
 from pipelog.parsing.logformat import LogFormat
@@ -44,9 +46,17 @@ class JournalCounter:
         self._format = LogFormat(plan.format)
         self._admitted = Admitted(plan.state)
         self._caps = Caps(plan.rules, self._admitted)
-        self._tallier = Tallier(plan.rules, self._format, self._caps)
-        self._tallier.warm_up()
         self._backend = plan.backend()
+        self._visitors: LiveVisitors | None = None
+        if plan.rules.visitors and isinstance(self._backend, Claiming):
+            self._visitors = LiveVisitors(
+                self._backend, self._backend, Keys(plan.prefix), plan.state, plan.source, plan.rules
+            )
+        elif plan.rules.visitors:
+            say("this backend cannot tell visitors (it is not Claiming): they are counted in the history alone")
+        people = self._visitors.counted if self._visitors else None
+        self._tallier = Tallier(plan.rules, self._format, self._caps, people)
+        self._tallier.warm_up()
         self._manifest = Manifest(plan.state)
         self._batch = Batch()  # what was read since the last commit was prepared
         self._tally: Tally = {}  # the same, named, should the store have refused it
@@ -81,6 +91,8 @@ class JournalCounter:
         if checkpoint is None:
             yesterday = plan.rules.today(plan.clock()) - timedelta(days=1)
             self._ledger.begin(self._first_of(datetime.combine(yesterday, clock_time())))
+        if self._visitors:
+            self._visitors.lead(plan.clock(), self._manifest.journal)
         latest = self._ledger.latest
         self._totals = Counter(latest.totals)
         self._suspicion = Suspicion(lock, plan.state)
@@ -146,13 +158,16 @@ class JournalCounter:
         careful = self._suspicion.careful(start, end)
         for begin, stop, piece in _one_by_one(start, end, lines) if careful else [(start, end, lines)]:
             if self._suspicion.begin(begin, stop):
-                yield begin, self._format.columns(piece)
+                yield begin, self._columns(piece)
                 self._suspicion.survived()
                 continue
             path = self._suspicion.quarantine(piece)
             if not again:
                 self._totals["quarantined"] += 1
                 say(f"a line has ended three workers and is put aside in {path}")
+
+    def _columns(self, lines: bytes) -> Columns:
+        return self._format.columns(lines, hosts=self._visitors is not None)
 
     def _check_journal(self) -> None:
         self._manifest.refresh()
@@ -172,7 +187,7 @@ class JournalCounter:
 
     def count_directly(self, lines: bytes) -> None:
         """Tally lines that stand in no journal."""
-        columns = self._format.columns(lines)
+        columns = self._columns(lines)
         batch = Batch()
         self._tallier.add(columns, batch)
         self._tallier.tally(batch, self._direct)
@@ -196,6 +211,7 @@ class JournalCounter:
         position = self._reader.position
         if position == ledger.checkpoint.position and ledger.checkpoint.totals == self._totals:
             ledger.refresh()
+            self._tidy()
             return
         self._totals["too_long"] += self._reader.taken_too_long()
         self._tallier.tally(self._batch, self._tally)
@@ -203,8 +219,11 @@ class JournalCounter:
         self._keep_names()
         self._totals["over_caps"] += self._caps.refused.total()
         self._caps.refused.clear()
-        ledger.prepare(self._tally, position, dict(self._totals))
+        documents = self._visitors.documents() if self._visitors else {}
+        ledger.prepare(self._tally, position, dict(self._totals), documents)
         self._tally = {}
+        if self._visitors:
+            self._visitors.written()
         ledger.settle()
         self._committed()
 
@@ -215,11 +234,16 @@ class JournalCounter:
 
     def _committed(self) -> None:
         self.report()
+        self._tidy()
+
+    def _tidy(self) -> None:
+        """Once in a while, also when no lines come: let go of days that are over."""
         now = self._plan.clock()
         if abs(now - self._tidied) < TIDY:
             return
         self._tidied = now
-        since = self._plan.rules.today(now) - timedelta(days=2)
+        today = self._plan.rules.today(now)
+        since = today - timedelta(days=2)
         self._caps.forget_before(since)
         self._admitted.forget_before(since)
         if self._plan.keep:
@@ -227,6 +251,8 @@ class JournalCounter:
                 self._retention.tidy(self._manifest, self.position)
             except OSError as error:
                 say(f"old journal files cannot be removed: {error}", "retention")
+        if self._visitors:  # last, as it asks the store, which may fail
+            self._visitors.agree(now, self._manifest.journal)
 
     def commit_directly(self) -> None:
         """Add to the store what was tallied by `count_directly`."""
@@ -241,6 +267,9 @@ class JournalCounter:
         days = ", ".join(sorted({day.isoformat() for day, _ in lost}))
         say(f"the store has lost its memory of {days}: counting again from the journal")
         again: Tally = {}
+        if self._visitors:
+            self._visitors.agree(self._plan.clock(), self._manifest.journal, again=True)
+            self._visitors.lost(day for day, _ in lost)
         self._caps.count_anew()
         if counted_since:
             again = self._tally_between(checkpoint.since, checkpoint.position, frozenset(d for d, _ in counted_since))

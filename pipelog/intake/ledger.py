@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from datetime import date, timedelta
 from itertools import count as count_up
 from pathlib import Path
@@ -150,10 +150,13 @@ class Ledger:
         self.prepare(tally, position, totals)
         self.settle()
 
-    def prepare(self, tally: Tally, position: Position, totals: dict[str, int]) -> None:
+    def prepare(
+        self, tally: Tally, position: Position, totals: dict[str, int], along: Mapping[str, bytes] | None = None
+    ) -> None:
         """Make a batch that ends at `position` the pending one, which `settle` tries until the store has taken it.
 
-        The store is asked before anything changes: should it fail here, the batch is still the caller's.
+        `along`: documents that go with it. The store is asked before anything changes: should it fail here, the batch
+        is still the caller's.
         """
         old = self.checkpoint
         assert old
@@ -169,7 +172,8 @@ class Ledger:
         recent = {c[0] for c in tally} & {today, today - timedelta(days=1)}
         pairs = frozenset((day, shard) for day in recent for shard in range(self._backend.shards))
         kept = frozenset(pair for pair in old.sentinels if pair[0] >= today - timedelta(days=1))
-        documents = {} if isinstance(self._backend, Listing) else self._leading(tally, recent)
+        documents = dict(along or {})
+        documents |= {} if isinstance(self._backend, Listing) else self._leading(tally, recent)
         documents |= {self._per_shard("sentinel", shard, day): b"1" for day, shard in pairs - kept}
         documents |= self._names(keys, tally)  # last, as it remembers what it has named
         self._prepare(

@@ -27,6 +27,7 @@ class Raw(NamedTuple):
     referrer: bytes
     agent: bytes
     purpose: bytes  #: of all purpose headers that the format holds (`roles.PURPOSE_HEADERS`)
+    host: bytes  #: the client: %h or %a
 
 
 class Columns(NamedTuple):
@@ -44,8 +45,13 @@ class Columns(NamedTuple):
     referrers: list[bytes]
     agents: list[bytes]
     purposes: list[bytes]
+    hosts: list[bytes]
     lines: int
     bad: list[tuple[int, LineError]]
+
+    def values(self) -> tuple[list[bytes], ...]:
+        """The columns alone, in the order of `Raw`."""
+        return self[:-2]
 
 
 #: How one line is read exactly; raises LineError.
@@ -99,7 +105,7 @@ class FastReader:
         if not middle:
             return line_by_line(chunk, self._read)
         first, second = self.columns(chunk[:middle]), self.columns(chunk[middle:])
-        columns = [one + other for one, other in zip(first[:8], second[:8], strict=True)]
+        columns = [one + other for one, other in zip(first.values(), second.values(), strict=True)]
         bad = [*first.bad, *((middle + offset, error) for offset, error in second.bad)]
         return _columns(columns, first.lines + second.lines, bad)
 
@@ -155,8 +161,8 @@ def _bare(error: LineError) -> LineError:
 
 
 def _columns(columns: list[list[bytes]], lines: int, bad: list[tuple[int, LineError]]) -> Columns:
-    times, sites, requests, statuses, sizes, referrers, agents, purposes = columns
-    return Columns(times, sites, requests, statuses, sizes, referrers, agents, purposes, lines, bad)
+    times, sites, requests, statuses, sizes, referrers, agents, purposes, hosts = columns
+    return Columns(times, sites, requests, statuses, sizes, referrers, agents, purposes, hosts, lines, bad)
 
 
 def _is_day(day: bytes) -> bool:

@@ -68,10 +68,11 @@ class LogFormat:
         """The record of one line, with or without its line end. LineError says where and why it does not match."""
         return self._read(line)[0]
 
-    def columns(self, chunk: bytes) -> Columns:
+    def columns(self, chunk: bytes, *, hosts: bool = True) -> Columns:
         """The raw values of a chunk of whole lines (the last may lack its newline): the same answers as `parse`,
-        many times as fast. A line that tells no time is bad here, since it belongs to no day."""
-        reader = self._fast_reader
+        many times as fast. A line that tells no time is bad here, since it belongs to no day. Without `hosts` those
+        may be missing: only visitors need them, and they cost a twentieth of the time."""
+        reader = self._fast_reader if hosts else self._faster_reader
         return reader.columns(chunk) if reader else line_by_line(chunk, self._raw)
 
     def _read(self, line: bytes) -> tuple[Record, tuple[bytes, ...]]:
@@ -137,16 +138,27 @@ class LogFormat:
             referrer=raw_of(roles.referrer),
             agent=raw_of(roles.agent),
             purpose=b" ".join([raws[role] for role in roles.purposes]) or clf.MISSING,
+            host=raw_of(roles.host),
         )
 
     @cached_property
     def _fast_reader(self) -> FastReader | None:
+        return self._reader(self._roles.host)
+
+    @cached_property
+    def _faster_reader(self) -> FastReader | None:
+        return self._reader(None)
+
+    def _reader(self, host: int | None) -> FastReader | None:
         """None where times, requests or purposes are not pieces of the line, or the line has no fast pattern."""
         roles = self._roles
         if roles.time is None or (roles.request is None and roles.has_request_parts) or len(roles.purposes) > 1:
             return None
         purpose = roles.purposes[0] if roles.purposes else None
-        wanted = (roles.time, roles.site, roles.request, roles.status, roles.size, roles.referrer, roles.agent, purpose)
+        wanted = (
+            *(roles.time, roles.site, roles.request, roles.status, roles.size, roles.referrer, roles.agent),
+            *(purpose, host),
+        )
         places = [index for index, item in enumerate(self._items) if isinstance(item, Directive)]
         chosen = sorted({role for role in wanted if role is not None})
         pattern = patterns.fast(self._items, [places[role] for role in chosen])

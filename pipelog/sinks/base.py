@@ -7,10 +7,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
 from pipelog.errors import PartialDayError
-from pipelog.model import DailyCount, DayInfo
+from pipelog.model import DailyCount, DailySketch, DayInfo
 from pipelog.sinks.merges import Merge
 
 
@@ -134,6 +134,20 @@ class Merging(ABC):
         """What is remembered, in the order in which it was done."""
 
 
+class Sketching(ABC):
+    """What a sink has besides `Sink` if it can keep who viewed a page, as sketches."""
+
+    @abstractmethod
+    def replace_sketches(self, day: date, source: str, sketches: Iterable[DailySketch]) -> None:
+        """Make these the whole of what `source` has for `day`, none included; called after `replace_day`. Atomic and
+        idempotent."""
+
+    @abstractmethod
+    def sketches(self, day: date, *, site: str, page: str | None = None) -> Iterator[DailySketch]:
+        """The sketches of a day and site, of one page ("" is the whole site) or of all; those of several sources, and
+        of pages that were merged, one by one: who reads unites them."""
+
+
 def refuse_partial(day: date, source: str, *, lines: int, stored: int) -> None:
     """For implementations: raise `PartialDayError` if a day made from `stored` lines would shrink to `lines`."""
     if lines < stored:
@@ -143,7 +157,10 @@ def refuse_partial(day: date, source: str, *, lines: int, stored: int) -> None:
         )
 
 
-def only_of(day: date, rows: Iterable[DailyCount]) -> Iterator[DailyCount]:
+Row = TypeVar("Row", DailyCount, DailySketch)
+
+
+def only_of(day: date, rows: Iterable[Row]) -> Iterator[Row]:
     """For implementations: `rows` as they come; ValueError at the first that is of another day."""
     for row in rows:
         if row.day != day:

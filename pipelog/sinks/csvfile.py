@@ -9,6 +9,11 @@
 The last row tells the source (as in the file's name) and how many log lines the day was made from. A file without it
 is not whole. What is not printable in a name, and what a spreadsheet would run, is written as `cells` says.
 
+Where visitors are counted, `2026-11-22.web1.visitors` beside it has who they were, in sketches that tell of nobody:
+
+    site,page,key,sketch
+    www.example.org,/releases/1/,9f86d081,AQID
+
 Merged pages stand in `merges.csv`. The files of the days stay as they were written: whoever reads them here reads the
 old page as the new one. So a merge is one file replaced, however many days it is about.
 
@@ -18,11 +23,13 @@ old page as the new one. So a merge is one file replaced, however many days it i
 
 from __future__ import annotations
 
+import binascii
 import csv
 import fcntl
 import os
 import re
 import tempfile
+from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
@@ -33,13 +40,14 @@ from urllib.parse import quote, unquote_to_bytes
 
 from pipelog.errors import PipelogError, StoreError
 from pipelog.locators import Location
-from pipelog.model import Coordinate, DailyCount, DayInfo
-from pipelog.sinks.base import Merging, Sink, only_of, refuse_partial
+from pipelog.model import Coordinate, DailyCount, DailySketch, DayInfo
+from pipelog.sinks.base import Merging, Sink, Sketching, only_of, refuse_partial
 from pipelog.sinks.cells import defuse, undefuse
 from pipelog.sinks.merges import Merge, names_on, renamed
 
 HEADER = DailyCount._fields
 
+_SKETCH_HEADER = ("site", "page", "key", "sketch")
 _NAME = re.compile(r"(\d{4}-\d\d-\d\d)\.(.*)\.csv")
 _TEMPORARY = (".pipelog-", ".tmp")
 _PORTION = 10_000  # rows
@@ -86,7 +94,7 @@ class _DayFile(NamedTuple):
     path: Path
 
 
-class CSVSink(Sink, Merging):
+class CSVSink(Sink, Merging, Sketching):
     """History in the folder `folder`, which the first write makes (0750, files 0640).
 
     Each file is replaced atomically, so readers need no lock. Writers take turns by a lock on the folder; it is the
@@ -151,6 +159,33 @@ class CSVSink(Sink, Merging):
                 written = datetime.fromtimestamp(file.path.stat().st_mtime, UTC)
             found.append(DayInfo(file.day, file.source, _lines(file), written))
         return found
+
+    def replace_sketches(self, day: date, source: str, sketches: Iterable[DailySketch]) -> None:
+        target = self._visitors(day, source)
+        coming = only_of(day, sketches)
+        first = next(coming, None)
+        if first is None:
+            with self._locked(), _errors(target):
+                target.unlink(missing_ok=True)
+            return
+        with self._locked(), _replacing(target) as file, _errors(target):
+            writer = csv.writer(file, lineterminator="\r\n")
+            writer.writerow(_SKETCH_HEADER)
+            writer.writerows(
+                [defuse(s.site), defuse(s.page), s.key.hex(), b64encode(s.sketch).decode("ascii")]
+                for s in chain((first,), coming)
+            )
+
+    def sketches(self, day: date, *, site: str, page: str | None = None) -> Iterator[DailySketch]:
+        names = names_on(day, self.merges())
+        for path in [self._visitors(file.day, file.source) for file in self._files() if file.day == day]:
+            for sketch in _read_sketches(path, day):
+                counted = sketch._replace(page=names.get((sketch.site, sketch.page), sketch.page))
+                if counted.site == site and page in (None, counted.page):
+                    yield counted
+
+    def _visitors(self, day: date, source: str) -> Path:
+        return self.folder / f"{day.isoformat()}.{_quote(source)}.visitors"
 
     def merge(self, merge: Merge) -> None:
         merge.check()
@@ -270,6 +305,23 @@ def _read(file: _DayFile) -> Iterator[DailyCount]:
             raise StoreError(f"{file.path}: {error}; {_ADVICE}") from error
         if last is None or last != _last_row(file.day, file.source, last.count):
             raise StoreError(f"{file.path}: the last row does not tell the source and its lines; {_ADVICE}")
+
+
+def _read_sketches(path: Path, day: date) -> Iterator[DailySketch]:
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape", newline="") as stream:
+            reader = csv.reader(stream, strict=True)
+            if next(reader, None) != list(_SKETCH_HEADER):
+                raise ValueError(f"the header is not {','.join(_SKETCH_HEADER)}")
+            for site, page, key, sketch in reader:
+                content = b64decode(sketch, validate=True)
+                yield DailySketch(day, undefuse(site), undefuse(page), bytes.fromhex(key), content)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise StoreError(f"{path}: {error.strerror}; give this user access to it") from error
+    except (csv.Error, ValueError, binascii.Error) as error:
+        raise StoreError(f"{path}: {error}; {_ADVICE}") from error
 
 
 def _lines(file: _DayFile) -> int:

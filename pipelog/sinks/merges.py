@@ -52,6 +52,15 @@ def names_on(day: date, merges: Iterable[Merge]) -> Names:
     return names
 
 
+def called(site: str, page: str, names: Names) -> Iterator[str]:
+    """What a page may have been counted as: its own name, unless it was given up, and those of pages merged into it."""
+    if names.get((site, page), page) == page:
+        yield page
+    for (of, counted), name in names.items():
+        if of == site and name == page and counted != page:
+            yield counted
+
+
 def renamed(rows: Iterable[DailyCount], names: Names) -> Iterator[DailyCount]:
     """The rows with their pages as `names` has them; a coordinate may then come twice."""
     if not names:

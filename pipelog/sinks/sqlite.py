@@ -8,14 +8,15 @@ import sqlite3
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, Self
 
 from pipelog.errors import StoreError
 from pipelog.locators import Location, seconds
-from pipelog.model import DailyCount, DayInfo
-from pipelog.sinks.base import Merging, Sink, only_of, refuse_partial
-from pipelog.sinks.merges import Merge, names_on, renamed
+from pipelog.model import DailyCount, DailySketch, DayInfo
+from pipelog.sinks.base import Merging, Sink, Sketching, only_of, refuse_partial
+from pipelog.sinks.merges import Merge, called, names_on, renamed
 
 APPLICATION_ID = int.from_bytes(b"plhi")  # "pipelog history"; `file` and the check below tell it from other databases
 SCHEMA_VERSION = 1
@@ -110,6 +111,20 @@ DELETE FROM hit WHERE day BETWEEN :since AND :until
 AND series IN (SELECT id FROM series WHERE page = :old AND site = :site)
 """
 
+# Made by the first day that has visitors.
+_SKETCHES = """
+-- Who viewed a page on a day, as a sketch in which nobody can be found; "key" tells which may be united.
+CREATE TABLE IF NOT EXISTS sketch (
+    day INTEGER NOT NULL,  -- days since 1970-01-01
+    site INTEGER NOT NULL,
+    page INTEGER NOT NULL,  -- as it was counted: merges are applied when it is read
+    source INTEGER NOT NULL,
+    key BLOB NOT NULL,
+    content BLOB NOT NULL,
+    PRIMARY KEY (day, site, page, source)
+) WITHOUT ROWID
+"""
+
 _EPOCH = date(1970, 1, 1).toordinal()
 _NAMES = 100_000  # of at most 1 KiB
 _WILD, _ESCAPED = re.compile(r"[%_\\]"), r"\\\g<0>"  # what LIKE takes for something else
@@ -148,7 +163,7 @@ class _Ids(dict[str, int]):
         return identifier
 
 
-class SQLiteSink(Sink, Merging):
+class SQLiteSink(Sink, Merging, Sketching):
     """History in the SQLite file `path`, which the first write makes (0640, its folder 0750).
 
     Another process that writes is waited for up to `timeout` seconds. Readers never wait (write-ahead log), but they
@@ -354,6 +369,44 @@ class SQLiteSink(Sink, Merging):
             database = self._open()
             return [] if database is None else _merges(database)
 
+    def replace_sketches(self, day: date, source: str, sketches: Iterable[DailySketch]) -> None:
+        coming = only_of(day, sketches)
+        first = next(coming, None)
+        with self._errors(), self._writing() as database:
+            if first is None and not _has_table(database, "sketch"):
+                return
+            database.execute(_SKETCHES)
+            ids, number = _Ids(database), _number(day)
+            database.execute("DELETE FROM sketch WHERE day = ? AND source = ?", [number, ids[source]])
+            database.executemany(
+                "INSERT INTO sketch (day, site, page, source, key, content) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    (number, ids[s.site], ids[s.page], ids[source], s.key, s.sketch)
+                    for s in chain((first,) if first else (), coming)
+                ),
+            )
+
+    def sketches(self, day: date, *, site: str, page: str | None = None) -> Iterator[DailySketch]:
+        with self._errors():
+            database = self._open()
+            if database is None or not _has_table(database, "sketch"):
+                return
+            names = names_on(day, _merges(database))
+            wanted: list[Any] = [_number(day), _blob(site)]
+            condition = ""
+            pages = None if page is None else list(called(site, page, names))
+            if pages is not None and len(pages) < _VARIABLES:
+                condition = f"AND page IN (SELECT id FROM name WHERE text IN ({', '.join('?' * len(pages))}))"
+                wanted += map(_blob, pages)
+            query = f"""SELECT name.text, key, content FROM sketch CROSS JOIN name ON name.id = page
+                        WHERE day = ? AND site = (SELECT id FROM name WHERE text = ?) {condition}
+                        ORDER BY page, source"""
+            for blob, key, content in database.execute(query, wanted):
+                counted = _text(blob)
+                name = names.get((site, counted), counted)
+                if page in (None, name):
+                    yield DailySketch(day, site, name, key, content)
+
     def close(self) -> None:
         connection, self._connection = self._connection, None
         if connection is None:
@@ -438,8 +491,12 @@ class SQLiteSink(Sink, Merging):
         return connection
 
 
+def _has_table(database: sqlite3.Connection, name: str) -> bool:
+    return bool(database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", [name]).fetchone())
+
+
 def _merges(database: sqlite3.Connection) -> list[Merge]:
-    if not database.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'merge'").fetchone():
+    if not _has_table(database, "merge"):
         return []
     found = database.execute("SELECT site, old, new, since, until FROM merge ORDER BY number")
     return [

@@ -14,7 +14,7 @@ from typing import TypeVar
 
 import pytest
 
-from pipelog.backends.base import CounterBackend, Listing, Resuming
+from pipelog.backends.base import Claiming, CounterBackend, Listing, Resuming
 
 LIMIT = 2**63 - 1
 DAY = 86_400
@@ -424,6 +424,46 @@ class BackendSuite:
         assert later.missing(counts, second) == {}
         assert other.counts([prefix + "7"]) == {prefix + "7": 4}
 
+    # Claiming, where there is any
+
+    def test_the_first_claim_wins(self, backend: CounterBackend, other: CounterBackend, prefix: str) -> None:
+        first, second = _claiming(backend), _claiming(other)
+        key, content = prefix + "key", bytes(range(256)) + b"\r\nEND\r\n"
+        assert first.claim(key, content, ttl=DAY) == content
+        assert second.claim(key, b"late", ttl=DAY) == first.claim(key, b"later", ttl=DAY) == content
+        assert other.documents([key]) == {key: content}
+        backend.commit({}, {key: b"committed"}, ttl=DAY)
+        assert second.claim(key, b"late", ttl=DAY) == b"committed"
+
+    def test_a_claim_expires(self, backend: CounterBackend, prefix: str) -> None:
+        claiming, key = _claiming(backend), prefix + "key"
+        assert claiming.claim(key, b"first", ttl=1) == b"first"
+        self.let_pass(2.5)
+        assert claiming.claim(key, b"second", ttl=DAY) == b"second"
+        assert backend.documents([key]) == {key: b"second"}
+
+    def test_all_who_claim_at_once_get_the_same(self, prefix: str) -> None:
+        if not self.shared:
+            pytest.skip("each instance has a store of its own")
+        begin = threading.Barrier(4)
+        got: list[list[bytes]] = [[] for _ in range(4)]
+
+        def claim(number: int) -> None:
+            with self.make_backend() as mine:
+                for round_ in range(25):
+                    begin.wait(20)
+                    got[number].append(_claiming(mine).claim(f"{prefix}{round_}", b"%d" % number, ttl=DAY))
+
+        with self.make_backend() as one:
+            _claiming(one).claim(prefix + "made", b"", ttl=DAY)
+        threads = [threading.Thread(target=claim, args=[number]) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert len(got[0]) == 25
+        assert all(each == got[0] for each in got)
+
 
 class Torn(Exception):
     """What a TornMapping raises."""
@@ -455,6 +495,12 @@ def _resuming(backend: CounterBackend) -> Resuming:
 def _listing(backend: CounterBackend) -> Listing:
     if not isinstance(backend, Listing):
         pytest.skip("not a Listing backend")
+    return backend
+
+
+def _claiming(backend: CounterBackend) -> Claiming:
+    if not isinstance(backend, Claiming):
+        pytest.skip("not a Claiming backend")
     return backend
 
 

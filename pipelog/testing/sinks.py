@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from pipelog.errors import PartialDayError
-from pipelog.model import DailyCount
-from pipelog.sinks.base import Merging, Sink
+from pipelog.model import DailyCount, DailySketch
+from pipelog.sinks.base import Merging, Sink, Sketching
 from pipelog.sinks.merges import Merge
 
 DAY = date(2026, 11, 22)
@@ -53,6 +53,11 @@ def row(
 ) -> DailyCount:
     """A row, views of a page unless told otherwise."""
     return DailyCount(day, site, page, dimension, value, count)
+
+
+def sketch(page: str, content: bytes, *, day: date = DAY, site: str = "") -> DailySketch:
+    """Who viewed a page; to a sink it is bytes like others."""
+    return DailySketch(day, site, page, b"\x00\xffk\n", content)
 
 
 def everything(sink: Sink) -> list[DailyCount]:
@@ -453,6 +458,81 @@ class SinkSuite:
         assert merging.merges() == []
 
     # -- life --
+
+    # -- who viewed a page; for sinks that are `Sketching`, too --
+
+    @pytest.fixture
+    def sketching(self, sink: Sink) -> Sketching:
+        """The sink, as what it is besides."""
+        if not isinstance(sink, Sketching):
+            pytest.skip("not a Sketching sink")
+        sink.replace_day(DAY, "one", [row("/")], lines=1)
+        return sink
+
+    def test_sketches_round_trip(self, sketching: Sketching, tmp_path: Path) -> None:
+        written = [
+            sketch("", b"whole"),
+            sketch("/", bytes(range(256)) * 16),
+            sketch("/", b"", site="www.example.org"),
+            sketch("/none/", b"\x01"),
+        ]
+        sketching.replace_sketches(DAY, "one", iter(written))
+        with self.make_sink(tmp_path) as other:
+            assert isinstance(other, Sketching)
+            for reader in (sketching, other):
+                assert sorted(reader.sketches(DAY, site="")) == [written[0], written[1], written[3]]
+                assert list(reader.sketches(DAY, site="www.example.org")) == [written[2]]
+                assert list(reader.sketches(DAY, site="", page="")) == [written[0]]
+                assert list(reader.sketches(DAY, site="", page="/")) == [written[1]]
+                assert list(reader.sketches(DAY, site="", page="/other/")) == []
+                assert list(reader.sketches(NEXT, site="")) == []
+
+    def test_sketches_of_a_day_and_source_are_replaced_whole(self, sink: Sink, sketching: Sketching) -> None:
+        sink.replace_day(DAY, "two", [row("/")], lines=1)
+        sink.replace_day(NEXT, "one", [row("/", day=NEXT)], lines=1)
+        sketching.replace_sketches(DAY, "one", [sketch("/a", b"a"), sketch("/b", b"b")])
+        sketching.replace_sketches(DAY, "two", [sketch("/a", b"two")])
+        sketching.replace_sketches(NEXT, "one", [sketch("/a", b"next", day=NEXT)])
+        for _ in range(2):
+            sketching.replace_sketches(DAY, "one", [sketch("/b", b"new")])
+            assert sorted(sketching.sketches(DAY, site="")) == [sketch("/a", b"two"), sketch("/b", b"new")]
+        sketching.replace_sketches(DAY, "one", [])
+        assert list(sketching.sketches(DAY, site="")) == [sketch("/a", b"two")]
+        assert list(sketching.sketches(NEXT, site="")) == [sketch("/a", b"next", day=NEXT)]
+        assert [info.source for info in sink.days()] == ["one", "two", "one"]
+
+    def test_sketches_are_no_rows(self, sink: Sink, sketching: Sketching) -> None:
+        sketching.replace_sketches(DAY, "one", [sketch("/", b"a"), sketch("/only/", b"b")])
+        assert everything(sink) == [row("/")]
+        assert [info.lines for info in sink.days()] == [1]
+
+    def test_a_sketch_of_another_day_is_refused(self, sketching: Sketching) -> None:
+        sketching.replace_sketches(DAY, "one", [sketch("/", b"before")])
+        for wrong in ([sketch("/", b"a", day=NEXT)], [sketch("/", b"a"), sketch("/b", b"b", day=NEXT)]):
+            with pytest.raises(ValueError, match="2026-11-23"):
+                sketching.replace_sketches(DAY, "one", wrong)
+            assert list(sketching.sketches(DAY, site="")) == [sketch("/", b"before")]
+
+    @pytest.mark.parametrize("text", HOSTILE.values(), ids=HOSTILE)
+    def test_sketches_of_hostile_names(self, sink: Sink, sketching: Sketching, text: str) -> None:
+        sink.replace_day(DAY, text[:100], [row(text)], lines=1)
+        sketching.replace_sketches(DAY, text[:100], [sketch(text, b"a", site=text)])
+        assert list(sketching.sketches(DAY, site=text)) == [sketch(text, b"a", site=text)]
+        assert list(sketching.sketches(DAY, site=text, page=text)) == [sketch(text, b"a", site=text)]
+
+    def test_sketches_of_merged_pages_are_those_of_the_new_one(self, sketching: Sketching) -> None:
+        if not isinstance(sketching, Merging):
+            pytest.skip("not a Merging sink")
+        sketching.replace_sketches(DAY, "one", [sketch("/old", b"old"), sketch("/new", b"new"), sketch("", b"whole")])
+        sketching.merge(Merge("", "/old", "/new", DAY, DAY))
+        both = [sketch("/new", b"new"), sketch("/new", b"old")]
+        assert sorted(sketching.sketches(DAY, site="", page="/new")) == both
+        assert sorted(sketching.sketches(DAY, site="")) == [sketch("", b"whole"), *both]
+        assert list(sketching.sketches(DAY, site="", page="/old")) == []
+        sketching.replace_sketches(DAY, "one", [sketch("/old", b"again")])
+        assert list(sketching.sketches(DAY, site="", page="/new")) == [sketch("/new", b"again")]
+
+    # -- reading, closing --
 
     def test_reading_what_is_absent_finds_and_creates_nothing(self, tmp_path: Path) -> None:
         with self.make_sink(tmp_path) as sink:
