@@ -343,3 +343,17 @@ def test_today_is_compared_with_the_finished_minutes_of_yesterday(capsys: pytest
     frame.yesterday = {"09:00": 12, "10:30": 50, "11:00": 1_000}
     console_of(sys.stdout).print(draw(frame, 80, None))
     assert "115 views today   ▲ 25 %  yesterday by 10:30: 12" in capsys.readouterr().out
+
+
+def test_what_was_never_told_is_not_called_nothing(tmp_path: Path) -> None:
+    settings = config.load(
+        {"state": str(tmp_path), "backend": "memcached://127.0.0.1:1"}, config=os.devnull, environ={}
+    )
+    watch = Watch(settings, "views")
+    with (tmp_path / "out").open("w+") as out:
+        console_of(out).print(draw(watch.ask(), 100, None))
+        out.seek(0)
+        said = out.read()
+    assert "No answer: memcached" in said
+    assert "views today: not known yet" in said
+    assert "0 views" not in said

@@ -9,6 +9,7 @@ page, and a publication that began before the notice was changed does not end af
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import html
 import json
 import os
@@ -49,6 +50,15 @@ class Notice:
     since: str = ""  #: ISO time at which it was enabled
     base: int | None = None  #: views of the page by then; None where pipelog did not answer
 
+    @property
+    def version(self) -> str:
+        """Another one whenever a person has changed something."""
+        return hashlib.sha256(json.dumps([self.text, self.enabled, self.since]).encode()).hexdigest()[:16]
+
+
+class Changed(Exception):
+    """The notice is no more what the caller has seen."""
+
 
 def read(folder: Path) -> Notice:
     """The notice; none where there is no file. Raises ValueError for a file that somebody has damaged."""
@@ -69,13 +79,15 @@ def read(folder: Path) -> Notice:
         ) from error
 
 
-def change(folder: Path, text: str | None = None, enabled: bool | None = None) -> Notice:
-    """Change the notice's words, or whether it is shown, and publish at once."""
+def change(folder: Path, text: str | None = None, enabled: bool | None = None, *, version: str | None = None) -> Notice:
+    """Change the notice's words, or whether it is shown, and publish at once. `Changed` where `version` is another."""
     with _locked(folder):
         try:
             notice = read(folder)
         except ValueError:
             notice = Notice()
+        if version not in (None, notice.version):
+            raise Changed
         if text is not None:
             notice = replace(notice, text=text)
         if not notice.text.strip():
@@ -111,7 +123,7 @@ def render(notice: Notice, readers: int | None = None) -> str:
 def _box(notice: Notice, readers: int | None) -> str:
     paragraphs = "".join(
         f"<p>{'<br>'.join(html.escape(line.strip()) for line in part.strip().splitlines())}</p>\n"
-        for part in _CONTROLS.sub("", notice.text).split("\n\n")
+        for part in re.split(r"\n[ ]*\n", _CONTROLS.sub("", notice.text.replace("\t", " ")))
         if part.strip()
     )
     since = datetime.fromisoformat(notice.since)
@@ -162,7 +174,10 @@ def _write(path: Path, text: str) -> None:
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        print("usage: notice.py FOLDER", file=sys.stderr)
+        sys.exit(2)
     try:
         publish(Path(sys.argv[1]))
-    except ValueError as damaged:
-        sys.exit(f"notice_page: {damaged}")
+    except (OSError, ValueError) as error:
+        sys.exit(f"notice_page: {error}")

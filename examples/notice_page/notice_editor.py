@@ -20,7 +20,7 @@ from string import Template
 from urllib.parse import parse_qs
 from wsgiref.types import StartResponse, WSGIEnvironment
 
-from notice import MOST, Notice, change, read, readers_of, render
+from notice import MOST, Changed, Notice, change, read, readers_of, render
 
 _TEMPLATE = Path(__file__).with_name("editor.html")
 _MOST_BYTES = 64_000
@@ -33,6 +33,11 @@ _HEADERS = [
     ("X-Content-Type-Options", "nosniff"),
     ("Referrer-Policy", "same-origin"),
 ]  # fmt: skip
+
+
+_PREVIEW = (
+    '<body>\n<p style="padding:.5rem;text-align:center;background:#ffe08a;color:#1f2328">A preview: not shown yet.</p>'
+)
 
 
 class Refused(Exception):
@@ -90,17 +95,24 @@ def _answer(environ: WSGIEnvironment, folder: Path, token: str) -> str:
     origin = environ.get("HTTP_ORIGIN", "")
     if origin not in ("", f"http://{environ['HTTP_HOST']}") or not _is_ours(given.get("csrf", ""), token):
         raise Refused("403 Forbidden", "The form is not ours, or too old: open it again.")
-    text = given.get("text", "").replace("\r\n", "\n")
+    text = given.get("text", "").replace("\r\n", "\n").replace("\r", "\n")
     if len(text) > MOST:
         raise Refused("400 Bad Request", f"The notice has {len(text):,} characters; {MOST:,} are allowed.")
     act = given.get("do")
     if act == "preview":
-        return render(Notice(text, True, time.strftime("%Y-%m-%dT%H:%M:%S")), 0)
+        shown = render(Notice(text, True, time.strftime("%Y-%m-%dT%H:%M:%S")), 0)
+        return shown.replace("<body>", _PREVIEW, 1)
     if act == "enable" and not text.strip():
         raise Refused("400 Bad Request", "A notice without words cannot be shown.")
     if act not in ("save", "enable", "disable"):
         raise Refused("400 Bad Request", "There is no such button.")
-    change(folder, text, {"enable": True, "disable": False}.get(act))
+    try:
+        change(folder, text, {"enable": True, "disable": False}.get(act), version=given.get("version"))
+    except Changed:
+        raise Refused("409 Conflict", "Somebody else has changed the notice since this form was opened.") from None
+    except OSError as error:
+        words = f"The page could not be written ({error.strerror}); it is tried again each minute."
+        raise Refused("503 Service Unavailable", words) from None
     return ""
 
 
@@ -122,6 +134,7 @@ def _form(folder: Path, token: str) -> str:
     return Template(_TEMPLATE.read_text("utf-8")).substitute(
         state=html.escape(damaged) or state,
         csrf=_csrf(token, int(time.time() // _DAY)),
+        version=notice.version,
         most=MOST,
         text=html.escape(notice.text),
         buttons="\n".join(f'<button name="do" value="{do}"{more}>{words}</button>' for do, words, more in buttons),

@@ -49,7 +49,8 @@ def main() -> int:
     parser.add_argument("--port", type=int, help="of httpd, on 127.0.0.1 (default: a free one)")
     parser.add_argument("--form", type=int, default=0, help="port of the form, on 127.0.0.1 (default: a free one)")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job is started with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     httpd = shutil.which("apache2", path="/usr/sbin:/usr/bin") or shutil.which("httpd")
     if not httpd:
         print("httpd is not installed: apt-get install apache2-bin", file=sys.stderr)

@@ -25,6 +25,9 @@ from pathlib import Path
 from string import Template
 from typing import Any
 
+from pipelog import config
+from pipelog.errors import SettingsError
+
 TEMPLATE = Path(__file__).with_name("answer.html")
 PIPELOG = [sys.executable, "-P", "-m", "pipelog"]
 PATIENCE = 60.0  #: seconds for one command
@@ -60,9 +63,8 @@ def main() -> int:
 
 def refresh(folder: Path, command: list[str], site: str = "", now: datetime | None = None) -> Answer:
     """Ask, and write the page whatever comes of it."""
-    now = now or datetime.now()
     try:
-        answer = ask(command, site, now)
+        answer = ask(command, site, now or _now())
     except Unknown as reason:
         answer = Answer("Unknown", str(reason), _last_good(folder))
     folder.mkdir(parents=True, exist_ok=True)
@@ -86,6 +88,15 @@ def ask(command: list[str], site: str, now: datetime) -> Answer:
     words = f"{abs(change)} % {'less' if change < 0 else 'more'} than" if change else "as many as"
     reason = f"{there:,} views today by {minute}, {words} last {before:%A}: {then:,}."
     return Answer("Yes" if down else "No", reason, committed.isoformat(timespec="seconds"))
+
+
+def _now() -> datetime:
+    """The time in the zone that pipelog counts in: its minutes are compared with this clock."""
+    try:
+        return datetime.now(config.load().counting.zone())
+    except SettingsError as error:
+        print(error, file=sys.stderr)
+        raise Unknown("The counter cannot be asked.") from None
 
 
 def page(answer: Answer) -> str:
@@ -124,7 +135,7 @@ def _last_commit(status: Any, now: datetime) -> datetime:
     if status == {}:
         raise Unknown("Nothing is counted yet.")
     try:
-        committed = datetime.fromtimestamp(float(status["last_commit"]))
+        committed = datetime.fromtimestamp(float(status["last_commit"]), now.tzinfo)
         running, left, healing = bool(status["running"]), float(status["behind_seconds"]), bool(status["healing"])
     except (TypeError, KeyError, ValueError, OverflowError, OSError):
         raise Unknown("The counter says something that is no answer.") from None

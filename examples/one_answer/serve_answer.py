@@ -36,7 +36,8 @@ def main() -> int:
     parser.add_argument("--site", default="", help="the site, where pipelog counts several")
     parser.add_argument("--demo", action="store_true", help="ask a pipelog of its own with made-up views")
     options = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a script's background job is started with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     try:
         with ExitStack() as stack:
             own = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="answer-")))

@@ -130,6 +130,8 @@ def _trouble(frame: Frame) -> list[Text]:
 
 
 def _sums(frame: Frame) -> Text:
+    if frame.day is None:
+        return _line(Text("views today: not known yet", _DIM))
     minute = f"{frame.now:%H:%M}"
     total = sum(frame.today.values())
     before = sum(count for at, count in frame.yesterday.items() if at < minute)

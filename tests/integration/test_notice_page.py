@@ -221,6 +221,68 @@ def test_what_the_form_refuses_changes_nothing(
     assert not (tmp_path / "notice.json").exists()
 
 
+def version(folder: Path) -> str:
+    return re.findall(r'name="version" value="(\w+)"', ask(folder)[1])[0]
+
+
+def test_a_form_that_is_out_of_date_changes_nothing(notice: Any, tmp_path: Path) -> None:
+    old = version(tmp_path)
+    fields = {"csrf": csrf(), "version": old}
+    assert ask(tmp_path, "POST", fields | {"do": "enable", "text": "Leave the harbour."})[0].startswith("303")
+    for act in ("save", "enable", "disable"):
+        said, body = ask(tmp_path, "POST", fields | {"do": act, "text": "An old draft"})
+        assert said.startswith("409")
+        assert "Somebody else" in body
+    held = notice.read(tmp_path)
+    assert (held.text, held.enabled) == ("Leave the harbour.", True)
+    assert "Leave the harbour." in (tmp_path / "htdocs" / "index.html").read_text()
+    fresh = {"csrf": csrf(), "version": version(tmp_path), "do": "disable", "text": held.text}
+    assert ask(tmp_path, "POST", fresh)[0].startswith("303")
+
+
+def test_counting_that_begins_later_does_not_make_a_form_out_of_date(notice: Any, tmp_path: Path) -> None:
+    api.configure(os.devnull, state=str(tmp_path / "state"), backend="memcached://127.0.0.1:1")
+    notice.change(tmp_path, "Fire.", True)
+    seen = version(tmp_path)
+    api.configure(os.devnull, state=str(tmp_path / "state"))
+    notice.publish(tmp_path)
+    assert notice.read(tmp_path).base == 0
+    fields = {"csrf": csrf(), "version": seen, "do": "disable", "text": "Fire."}
+    assert ask(tmp_path, "POST", fields)[0].startswith("303")
+
+
+def test_a_page_that_cannot_be_written_is_told(notice: Any, tmp_path: Path) -> None:
+    (tmp_path / "htdocs" / "index.html").mkdir(parents=True)
+    said, body = ask(tmp_path, "POST", {"csrf": csrf(), "do": "enable", "text": "Fire."})
+    assert said.startswith("503")
+    assert "could not be written" in body
+    assert os.listdir(tmp_path / "htdocs") == ["index.html"]
+    for arguments, code in (([str(tmp_path)], 1), ([], 2)):
+        done = subprocess.run(
+            [sys.executable, "-P", str(HERE / "notice.py"), *arguments],
+            env=environment(state=str(tmp_path / "state")),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr.count("\n")) == (code, 1)
+
+
+def test_a_preview_says_that_it_is_one(notice: Any, tmp_path: Path) -> None:
+    notice.publish(tmp_path)
+    said, body = ask(tmp_path, "POST", {"csrf": csrf(), "do": "preview", "text": "<body>"})
+    assert said.startswith("200")
+    assert body.count("A preview: not shown yet.") == 1
+    assert "A preview" not in (tmp_path / "htdocs" / "index.html").read_text()
+
+
+def test_blanks_between_words_and_paragraphs(notice: Any, tmp_path: Path) -> None:
+    text = "Hall A\t9:00\r\n \t\r\nHall B\rClosed"
+    assert ask(tmp_path, "POST", {"do": "enable", "text": text, "csrf": csrf()})[0].startswith("303")
+    page = (tmp_path / "htdocs" / "index.html").read_text()
+    assert "<p>Hall A 9:00</p>\n<p>Hall B<br>Closed</p>" in page
+
+
 def test_hostile_words_are_words(notice: Any, tmp_path: Path) -> None:
     assert ask(tmp_path, "POST", {"do": "enable", "text": HOSTILE, "csrf": csrf(1)})[0].startswith("303")
     page = (tmp_path / "htdocs" / "index.html").read_text()

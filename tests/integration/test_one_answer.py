@@ -133,6 +133,32 @@ def test_a_command_that_fails_hangs_or_is_not_there(
     assert answer.refresh(tmp_path, slow, now=NOW).reason == "The counter takes too long to answer."
 
 
+def test_the_clock_is_that_of_the_zone_that_pipelog_counts_in(
+    answer: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else today would be compared up to one time with last week up to another."""
+    settings = tmp_path / "pipelog.toml"
+    monkeypatch.setenv("PIPELOG_CONFIG", str(settings))
+    for zone, hours in (("Pacific/Kiritimati", 14), ("Pacific/Pago_Pago", -11)):
+        settings.write_text(f'[counting]\ntimezone = "{zone}"\n')
+        now = answer._now()
+        assert now.utcoffset() == timedelta(hours=hours)
+        good = GOOD | {"last_commit": now.timestamp() - 5}
+        days = {now.date(): "there", now.date() - timedelta(days=7): "then"}
+        for day, name in days.items():
+            (tmp_path / name).write_text(json.dumps(rows(day, {"00:00": 100})))
+        (tmp_path / "status").write_text(json.dumps(good))
+        names = " ".join(f"{day}) cat '{tmp_path / name}';;" for day, name in days.items())
+        script = f"case $1 in export) case $2 in {names} esac;; status) cat '{tmp_path / 'status'}';; esac"
+        given = answer.refresh(tmp_path / "page", ["sh", "-c", script, "sh"])
+        if f"{now:%H:%M}" != "00:00":  # the first minute of the day has nothing before it
+            assert given.word == "No", given
+            assert f"by {now:%H:%M}" in given.reason
+    settings.write_text('[counting]\ntimezone = "Nowhere/At_all"\n')
+    assert answer.refresh(tmp_path / "page", ["false"]).word == "Unknown"
+    assert "Last good data: never" not in (tmp_path / "page" / "index.html").read_text()
+
+
 def test_readers_see_whole_pages_only(answer: Any, tmp_path: Path) -> None:
     one, two = (answer.Answer("Unknown", letter * 200_000, None) for letter in "ab")
     whole = {answer.page(one), answer.page(two)}
