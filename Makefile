@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # A name may be on the PATH and not work (version managers leave such), so each is tried.
 PYTHONS := $(PYTHON) python3 python3.13 python3.12 python3.11 python3.14
 
-.PHONY: help demo press test lint chaos clean
+.PHONY: help bench demo press test lint chaos clean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -26,6 +26,11 @@ test: $(VENV)/installed-test lint ## everything: style, types, layers, tests wit
 	$(BIN)/coverage run -m pytest -q -rs tests/integration/test_acceptance.py tests/browser
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
+
+bench: $(VENV)/installed-test ## the figures of docs/performance.md, in some minutes; FULL=1 writes them there
+	@sh tests/servers.sh
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
+	$(BIN)/python tests/benchmarks/run.py $(if $(FULL),--full --write docs/performance.md)
 
 lint: $(VENV)/installed-test ## style, types and the direction of imports
 	$(BIN)/ruff check .
