@@ -21,7 +21,7 @@ from typing import NoReturn
 
 import pytest
 
-_PATIENCE = 10.0
+_PATIENCE = 20.0
 
 
 def require(program: str) -> str:

@@ -346,7 +346,8 @@ def test_a_line_that_kills_its_worker_is_put_aside_and_the_rest_goes_on(state: P
     logger = Logger(state, env=env)
     before, after = [f"/b{n}/" for n in range(300)], [f"/a{n}/" for n in range(300)]
     logger.send(lines([*before, "/poison/", *after]))
-    eventually(lambda: (state / "counters.db").exists() and len(counted(state)) == 600, "the rest is counted")
+    there = state / "counters.db"
+    eventually(lambda: there.exists() and len(counted(state)) == 600, "the rest is counted", within=40)
     assert logger.end() == 0
     assert counted(state) == Counter(before + after)
     (aside,) = (state / "quarantine").iterdir()
