@@ -11,6 +11,9 @@ command -v apache2 >/dev/null || command -v httpd >/dev/null || missing="$missin
 command -v wrk >/dev/null || missing="$missing wrk"
 command -v rotatelogs >/dev/null || missing="$missing apache2-utils"
 command -v cronolog >/dev/null || missing="$missing cronolog"
+# The docs compare numbers with theirs.
+command -v goaccess >/dev/null || missing="$missing goaccess"
+[ -e /usr/lib/cgi-bin/awstats.pl ] || missing="$missing awstats"
 # The pages are looked at by a browser, too.
 command -v chromium >/dev/null || missing="$missing chromium"
 # axe-core, which looks at them for people who see or point less well, comes by npm.
