@@ -27,10 +27,10 @@ test: $(VENV)/installed-test lint ## everything: style, types, layers, tests wit
 	$(BIN)/coverage combine -q
 	$(BIN)/coverage report --skip-covered --skip-empty
 
-bench: $(VENV)/installed-test ## the figures of docs/performance.md, in some minutes; FULL=1 writes them there
+PARTS ?=
+bench: $(VENV)/installed-test ## pipelog beside mawk, Polars, GoAccess …; FULL=1 takes an hour, PARTS="rollup pipe"
 	@sh tests/servers.sh
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check '.[bench]'
-	$(BIN)/python tests/benchmarks/run.py $(if $(FULL),--full --write docs/performance.md)
+	$(BIN)/python tests/benchmarks/run.py $(PARTS) $(if $(FULL),--full --write)
 
 lint: $(VENV)/installed-test ## style, types and the direction of imports
 	$(BIN)/ruff check .
