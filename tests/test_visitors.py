@@ -6,12 +6,14 @@ import inspect
 import os
 import random
 import socket
+import sqlite3
 import stat
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import suppress
 from datetime import date, timedelta
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote_to_bytes
 
 import pytest
@@ -280,6 +282,27 @@ def test_keys_that_have_left_a_database_are_not_in_its_file(tmp_path: Path) -> N
         backend.claim("later", b"", ttl=10)
     left = b"".join(file.read_bytes() for file in tmp_path.iterdir())
     assert not any(key in left for key in keys)
+
+
+def test_a_key_that_replay_took_out_of_a_database_is_not_in_its_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    connect = sqlite3.connect
+
+    def connected(*arguments: Any, **options: Any) -> sqlite3.Connection:
+        """As by an SQLite that is built without SQLITE_SECURE_DELETE; Debian's is built with it."""
+        database = connect(*arguments, **options)
+        database.execute("PRAGMA secure_delete = OFF")
+        return database
+
+    monkeypatch.setattr(sqlite3, "connect", connected)
+    path, key, names = tmp_path / "counters.db", new_key(), Keys()
+    with SQLiteBackend(path) as backend:
+        backend.claim(names.document("visitor-key", day=DAY), key, ttl=60)
+    assert key in path.read_bytes()
+    with SQLiteBackend(path) as backend:
+        backend.forget(names.day(DAY))
+    assert not any(key in file.read_bytes() for file in tmp_path.iterdir())
 
 
 # -- live ------------------------------------------------------------------------------------------------------------

@@ -191,6 +191,7 @@ class SQLiteBackend(CounterBackend, Listing, Claiming):
             if self._connection() is None:
                 return
         with self._writing() as database:
+            database.execute("PRAGMA secure_delete = ON")  # a day's key goes, too; see `_sweep`
             for table in ("counters", "documents"):
                 database.execute(f"DELETE FROM {table} WHERE key >= ? AND key < ?", (prefix, prefix + _LAST))
 
