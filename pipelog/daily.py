@@ -9,7 +9,7 @@ from __future__ import annotations
 import gc
 import os
 import threading
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, as_completed
 from contextlib import contextmanager
@@ -36,10 +36,10 @@ PLACES = 5
 """Bad lines whose place is remembered."""
 CHUNK = 1 << 17
 """Bytes read at once; eight times as many are a fifth slower, for they do not stay in the processor's cache."""
-PART = 1 << 25
+TASK = 1 << 26
 """Bytes of a plain file that are a task: few enough that all cores have work to the end, and enough that what the tasks
-have in common (most pages) is not added up too often."""
-NAMES = 200_000
+have in common (most pages) is not judged and added up too often."""
+NAMES = 300_000
 """Names after which a batch gets its coordinates and so is capped: a flood of new ones costs bounded memory."""
 
 
@@ -55,8 +55,11 @@ class Count:
     bad_places: list[str] = field(default_factory=list)  #: the first few: file, line, reason
     sketches: dict[Place, Sketch] = field(default_factory=dict)  #: whose views they were, where visitors are counted
 
+    batch: Batch = field(default_factory=Batch, repr=False)  #: what is not in the tally yet, while it is counted
+
     def add(self, other: Count, caps: Caps) -> None:
         """Add what was counted elsewhere; names over the caps become "(other)"."""
+        self.batch.add(other.batch)
         caps.add(other.tally.items(), self.tally)
         for (day, site, page), sketch in other.sketches.items():
             _, site, page, _, _ = caps.admit(Coordinate(day, site, page, "views", ""), 0)
@@ -67,16 +70,17 @@ class Count:
         self.too_long += other.too_long
         self.bad_places = (self.bad_places + other.bad_places)[:PLACES]
 
-    def __getstate__(self) -> tuple[Any, ...]:
-        """For another process: the names in columns, which take a quarter of the time that coordinates take."""
-        columns = tuple(zip(*self.tally, strict=True)), tuple(self.tally.values())
+    def __getstate__(self) -> dict[str, Any]:
+        """For another process. Names travel in columns, which take a quarter of the time that coordinates take."""
+        names = tuple(zip(*self.tally, strict=True)), tuple(self.tally.values())
         sketches = {place: sketch.encode() for place, sketch in self.sketches.items()}
-        return *columns, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places, sketches
+        return vars(self) | {"tally": names, "sketches": sketches}
 
-    def __setstate__(self, state: tuple[Any, ...]) -> None:
-        names, counts, self.lines_of, self.lines, self.bad, self.too_long, self.bad_places, sketches = state
-        self.sketches = {place: Sketch.decode(encoded) for place, encoded in sketches.items()}
-        self.tally = dict(zip(map(Coordinate._make, zip(*names, strict=True)), counts, strict=True))
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        names, counts = state["tally"]
+        tally = dict(zip(map(Coordinate._make, zip(*names, strict=True)), counts, strict=True))
+        sketches = {place: Sketch.decode(encoded) for place, encoded in state["sketches"].items()}
+        vars(self).update(state | {"tally": tally, "sketches": sketches})
 
 
 def rollup(
@@ -89,23 +93,34 @@ def rollup(
     rules: Rules | None = None,
     executor: Executor | None = None,
     force: bool = False,
+    task_size: int = TASK,
     progress: Callable[[int], None] | None = None,
     keys: DayKeys | None = None,
 ) -> Count:
     """Count `files` and make the result the whole of what `source` has for `day` (or each of several days).
 
     Only lines stamped with a wanted day count, in whatever file they stand. `executor`: any
-    `concurrent.futures.Executor`; a task is a packed file, or some 32 MB of a plain one.
+    `concurrent.futures.Executor`; a task is a packed file, or about `task_size` bytes of a plain one.
     `progress` is told the bytes read as they are read. Raises
     `LogFileError` (nothing was changed) and `PartialDayError` (earlier days of the call are written).
     """
     days = [day] if isinstance(day, date) else list(day)
     keys = keys or DayKeys()
-    count = count_files(files, days, format=format, rules=rules, executor=executor, progress=progress, keys=keys)
-    for one in days:
-        sink.replace_day(one, source, rows_of(count.tally, one), lines=count.lines_of[one], force=force)
-        if isinstance(sink, Sketching):  # without visitors there are none, also where there were some before
-            sink.replace_sketches(one, source, sketches_of(count, one, keys))
+    with uncollected():
+        count = count_files(
+            files,
+            days,
+            format=format,
+            rules=rules,
+            executor=executor,
+            task_size=task_size,
+            progress=progress,
+            keys=keys,
+        )
+        for one in days:
+            sink.replace_day(one, source, rows_of(count.tally, one), lines=count.lines_of[one], force=force)
+            if isinstance(sink, Sketching):  # without visitors there are none, also where there were some before
+                sink.replace_sketches(one, source, sketches_of(count, one, keys))
     return count
 
 
@@ -128,13 +143,15 @@ def count_files(
     format: str = "combined",
     rules: Rules | None = None,
     executor: Executor | None = None,
+    task_size: int = TASK,
     progress: Callable[[int], None] | None = None,
     keys: DayKeys | None = None,
 ) -> Count:
     """Tally the lines of the wanted days (None = any) in some files.
 
-    Raises `LogFileError`, `FormatError`, `SettingsError`. With an executor each part is capped before it is added, so
-    that a name may stand under "(other)" there which one pass over all files had room for; no count is lost.
+    Raises `LogFileError`, `FormatError`, `SettingsError`. With an executor a part of very many names is capped before
+    it is added, so that a name may stand under "(other)" there which one pass over all files had room for; no count is
+    lost.
     """
     rules = rules or Rules()
     parts = [file if isinstance(file, LogPart) else LogPart(os.fspath(file)) for file in files]
@@ -147,9 +164,10 @@ def count_files(
                 counter.count(part, total, progress)
             if counter.tallier.visitors:
                 total.sketches = dict(counter.tallier.visitors.sketches)
+            counter.settle(total, last=True)
             return total
-        parts = list(divided(parts, PART))
-        tasks = {executor.submit(count_part, part, format, rules, wanted, keys): part for part in parts}
+        waiting = deque(divided(parts, task_size))
+        tasks = {executor.submit(count_part, part, format, rules, wanted, keys): part for part in waiting}
         done: dict[LogPart, Count] = {}
         try:
             for task in as_completed(tasks):
@@ -157,12 +175,15 @@ def count_files(
                 done[part] = task.result()
                 if progress:
                     progress(size_of(part))
+                while waiting and waiting[0] in done:  # in their order, so that caps admit the same names every time
+                    total.add(done.pop(waiting.popleft()), caps)
+                    if total.batch.names > NAMES:
+                        counter.settle(total)
         except BaseException:
             for task in tasks:
                 task.cancel()
             raise
-        for part in parts:  # in the order given, so that caps admit the same names whatever ended first
-            total.add(done.pop(part), caps)
+        counter.settle(total, last=True)
         return total
 
 
@@ -212,8 +233,7 @@ class FileCounter:
         self._days = days
 
     def count(self, part: LogPart, into: Count, progress: Callable[[int], None] | None) -> None:
-        """Add one file."""
-        batch = Batch()
+        """Add one file. `settle` what stands in the batch afterwards."""
         buffer = LineBuffer(numbered=True)
         with open_log(part.path, part.start) as (stream, told):
             # The lines before the part are counted only where a bad one is to be named.
@@ -235,15 +255,18 @@ class FileCounter:
                     number = lines_before(part) + newlines + chunk.count(b"\n", 0, offset) + 1
                     into.bad_places.append(f"{part.path}, line {number}: {error.reason}")
                 newlines += chunk.count(b"\n")
-                self.tallier.add(columns, batch, days=self._days)
-                if batch.names > NAMES:
-                    self._settle(batch, into)
+                self.tallier.add(columns, into.batch, days=self._days)
+                if into.batch.names > NAMES:
+                    self.settle(into)
                 into.lines += columns.lines
                 into.bad += len(columns.bad)
-        self._settle(batch, into)
         into.too_long += buffer.too_long
 
-    def _settle(self, batch: Batch, into: Count) -> None:
-        into.lines_of += batch.lines()
-        self.tallier.tally(batch, into.tally)
-        batch.clear()
+    def settle(self, count: Count, *, last: bool = False) -> None:
+        """Put what stands in the batch into the tally. `last`: nothing comes behind it."""
+        count.lines_of += count.batch.lines()
+        if last and not count.tally:
+            count.tally = self.tallier.whole(count.batch)
+        else:
+            self.tallier.tally(count.batch, count.tally)
+        count.batch = Batch()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date, timedelta
 from pathlib import Path
+from random import Random
 
 import pytest
 from hypothesis import given, settings
@@ -167,6 +168,38 @@ def test_what_is_watched_is_bounded_and_keeps_what_comes_often(monkeypatch: pyte
         flooded(caps, tally)
         assert len(caps._days[DAY].watched) <= 100
     assert tally[at("/late")] == PROVEN
+
+
+few = st.integers(0, 12)
+
+
+@given(
+    st.sets(st.text("ab", min_size=1, max_size=600), max_size=20),
+    st.sets(st.tuples(st.sampled_from("abc"), st.text("xyz", min_size=1, max_size=300)), max_size=20),
+    st.builds(Rules, max_pages=few, max_values=few, max_names=few.map(lambda n: 4 * n)),
+    st.randoms(use_true_random=False),
+)
+def test_names_that_fit_all_get_a_place(
+    pages: set[str], pairs: set[tuple[str, str]], rules: Rules, random: Random
+) -> None:
+    pages |= {page for page, _ in pairs}
+    names = [at(page) for page in pages] + [at(page, "referrer", value) for page, value in pairs]
+    random.shuffle(names)
+    if Caps(rules).fit(1, [pages], [pairs]):
+        caps = Caps(rules)
+        assert [caps.admit(name) for name in names] == names
+
+
+def test_few_short_names_fit() -> None:
+    caps = Caps(Rules(max_sites=10, max_pages=10, max_values=10, max_names=30))
+    pages, pairs = set("abcdefghi"), {("a", value) for value in "abcdefghi"}
+    assert caps.fit(9, [pages, pages], [pairs])
+    assert not caps.fit(10, [pages], [pairs])
+    assert not caps.fit(1, [pages | {"j"}], [])
+    assert not caps.fit(1, [], [pairs | {("a", "j")}])
+    assert caps.fit(1, [], [pairs | {("b", "j")}])
+    assert not caps.fit(1, [pages, pages], [pairs | {("b", "j")}])
+    assert Caps(Rules(max_pages=0, max_values=0, max_names=0)).fit(1, [pages | {"j"}], [pairs])
 
 
 class Kept(dict[date, list[Place]]):

@@ -75,15 +75,15 @@ def test_values_are_raw() -> None:
     line = rb'www.example.org:80 ::1 - - [1/Nov/2026:10:11:12 -0500] "GET /\"a\" HTTP/1.1" 404 - "" "\xc3\xa9 \\"'
     columns = LogFormat("vhost_combined").columns(line)
     assert columns == Columns(
-        times=[b"1/Nov/2026:10:11:12 -0500"],
-        sites=[b"www.example.org"],
-        requests=[rb"GET /\"a\" HTTP/1.1"],
-        statuses=[b"404"],
-        sizes=[b"-"],
-        referrers=[b""],
-        agents=[rb"\xc3\xa9 \\"],
-        purposes=[b"-"],
-        hosts=[b"::1"],
+        times=(b"1/Nov/2026:10:11:12 -0500",),
+        sites=(b"www.example.org",),
+        requests=(rb"GET /\"a\" HTTP/1.1",),
+        statuses=(b"404",),
+        sizes=(b"-",),
+        referrers=(b"",),
+        agents=(rb"\xc3\xa9 \\",),
+        purposes=(b"-",),
+        hosts=(b"::1",),
         lines=1,
         bad=[],
     )
@@ -91,24 +91,24 @@ def test_values_are_raw() -> None:
 
 def test_what_the_format_lacks_is_missing() -> None:
     columns = LogFormat("%t %b").columns(b"[22/Nov/2026:10:11:12 +0000] 5\n" * 2)
-    missing = [b"-", b"-"]
+    missing = (b"-", b"-")
     assert columns.sites == columns.requests == columns.statuses == columns.referrers == columns.agents == missing
     assert columns.hosts == missing
-    assert (columns.times, columns.sizes) == ([b"22/Nov/2026:10:11:12 +0000"] * 2, [b"5"] * 2)
+    assert (columns.times, columns.sizes) == ((b"22/Nov/2026:10:11:12 +0000",) * 2, (b"5",) * 2)
 
 
 def test_values_are_written_again_where_they_are_no_pieces_of_the_line() -> None:
     format = LogFormat('%{%F %T}t.%{usec_frac}t %{%z}t "%m" "%U" "%q" "%H" %>s')
     line = rb'2026-11-22 10:11:12.000042 +0130 "GET" "/a b\xc3\xa9" "?c=\"d\"" "HTTP/1.1" 200'
     columns = check(format, line)
-    assert columns.times == [b"22/Nov/2026:10:11:12 +0130"]
-    assert columns.requests == [rb"GET /a%20b%C3%A9?c=\"d\" HTTP/1.1"]
+    assert columns.times == (b"22/Nov/2026:10:11:12 +0130",)
+    assert columns.requests == (rb"GET /a%20b%C3%A9?c=\"d\" HTTP/1.1",)
 
 
 def test_a_line_without_time_is_bad() -> None:
     for format, line in ((LogFormat("%>s %b"), b"200 5"), (LogFormat("%200t %>s"), b"- 404")):
         columns = format.columns(line + b"\n")
-        assert (columns.times, columns.lines) == ([], 1)
+        assert (columns.times, columns.lines) == ((), 1)
         ((offset, error),) = columns.bad
         assert (offset, error.reason) == (0, "no time")
 
@@ -184,7 +184,7 @@ def test_good_lines_take_the_fast_way(monkeypatch: pytest.MonkeyPatch) -> None:
     format.columns(GOOD)
     monkeypatch.setattr(format, "parse", None)
     monkeypatch.setattr(format, "_match", None)
-    assert format.columns(GOOD + b"\n" + GOOD).requests == [b"GET /a HTTP/1.1"] * 2
+    assert format.columns(GOOD + b"\n" + GOOD).requests == (b"GET /a HTTP/1.1",) * 2
 
 
 PIECES = """- "" x 192.0.2.7 2001:db8::7 fe80::1%lo www.example.org:80 200 404 5 GET /a ?q \\" \\\\ \\ \\x16\\x03

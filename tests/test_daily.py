@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 import zstandard
 
+from pipelog import daily
 from pipelog.counting.rules import OTHER, Rules
 from pipelog.daily import Count, LogPart, count_files, find_logs, rollup, rows_of, size_of
 from pipelog.errors import FormatError, LogFileError, PartialDayError, SettingsError
@@ -311,8 +312,30 @@ def test_an_executor_keeps_every_count_over_the_caps(logs: Path) -> None:
     assert alone == {"/a": 2, "/b": 1, OTHER: 7}
     with ThreadPoolExecutor(2) as executor:
         apart = views(count_files(paths, [DAY], rules=rules, executor=executor))
-    assert sum(apart.values()) == 10
-    assert set(apart) == {"/a", "/b", OTHER}
+    assert apart == alone
+
+
+def test_a_flood_of_names_is_counted_batch_by_batch(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [put(logs / name, lines(*(f"/{name}{n}" for n in range(500)), "/a", "/a")) for name in "xyz"]
+    at_once = count_files(paths, [DAY])
+    assert views(at_once)["/a"] == 6
+    monkeypatch.setattr(daily, "NAMES", 100)
+    monkeypatch.setattr(daily, "CHUNK", 4_000)
+    settled: list[int] = []
+    settle = daily.FileCounter.settle
+
+    def counted(self: daily.FileCounter, count: Count, *, last: bool = False) -> None:
+        settled.append(1)
+        settle(self, count, last=last)
+
+    monkeypatch.setattr(daily.FileCounter, "settle", counted)
+    assert count_files(paths, [DAY]) == at_once
+    assert len(settled) > 10
+    with ThreadPoolExecutor(2) as executor:
+        assert count_files(paths, [DAY], executor=executor) == at_once
+        capped = count_files(paths, [DAY], rules=Rules(max_pages=100), executor=executor)
+    assert sum(views(capped).values()) == sum(views(at_once).values())
+    assert len(views(capped)) <= 101
 
 
 # -- finding -----------------------------------------------------------------------------------------------------

@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 from cli_helpers import EXAMPLES, PIPELOG, environment
 
-from pipelog import daily
 from pipelog.counting.rules import Rules
 from pipelog.daily import Count, LogPart, count_files
 from pipelog.errors import LogFileError
@@ -69,14 +68,13 @@ def dask() -> Iterator[Executor]:
 
 
 @pytest.mark.parametrize("made", [processes, threads, dask], ids=lambda made: made.__name__)
-def test_any_executor_gives_the_same(log: str, made: type, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_executor_gives_the_same(log: str, made: type) -> None:
     alone = count_files([log], [DAY])
     assert len(alone.tally) > 9_000
     assert (alone.bad, len(alone.bad_places)) == (6, 5)
-    monkeypatch.setattr(daily, "PART", 1 << 20)
     told: list[int] = []
     with made() as executor:
-        assert count_files([log], [DAY], executor=executor, progress=told.append) == alone
+        assert count_files([log], [DAY], executor=executor, task_size=1 << 20, progress=told.append) == alone
         assert len(told) > 5
         with pytest.raises(LogFileError, match="absent"):
             count_files([log, log + ".absent"], [DAY], executor=executor)
@@ -103,19 +101,17 @@ def test_processes_that_import_the_main_module_do_not_run_it() -> None:
     assert "main" in runpy.run_module("pipelog.__main__", run_name="__mp_main__")
 
 
-def test_a_process_that_has_counted_before_counts_the_same(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "PART", 1 << 20)
+def test_a_process_that_has_counted_before_counts_the_same(log: str) -> None:
     capped = Rules(max_pages=10, max_values=2)
     with ThreadPoolExecutor(1) as executor:
         first, second, third = (
-            count_files([log], [DAY], rules=r, executor=executor) for r in (Rules(), capped, Rules())
+            count_files([log], [DAY], rules=r, executor=executor, task_size=1 << 20) for r in (Rules(), capped, Rules())
         )
     assert first == third
     assert first != second
 
 
-def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(daily, "PART", 1 << 18)
+def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path) -> None:
     submitted: list[Future[Count]] = []
 
     class Watched(ThreadPoolExecutor):
@@ -126,7 +122,7 @@ def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path, monkeypatch:
     bad = tmp_path / "bad.gz"
     bad.write_bytes(b"\x1f\x8b damaged")
     with Watched(1) as executor, pytest.raises(LogFileError, match="damaged"):
-        count_files([str(bad), log], [DAY], executor=executor)
+        count_files([str(bad), log], [DAY], executor=executor, task_size=1 << 18)
     assert sum(task.cancelled() for task in submitted) >= len(submitted) - 3 > 10
 
 

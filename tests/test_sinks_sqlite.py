@@ -249,12 +249,17 @@ def rows():
 
 class Mortal(sqlite3.Connection):
     def execute(self, sql, *parameters):
+        self.watch(sql)
+        return super().execute(sql, *parameters)
+    def executemany(self, sql, *parameters):
+        self.watch(sql)
+        return super().executemany(sql, *parameters)
+    def watch(self, sql):
         if sql.strip().startswith(where):
             if how == "before":
                 die()
             if how == "amid":
                 self.set_progress_handler(die, 1_000)  # steps of SQLite's virtual machine
-        return super().execute(sql, *parameters)
     def close(self):
         if how == "close":
             die()
@@ -271,7 +276,7 @@ SQLiteSink(path).replace_day(DAY, "web1", rows(), lines=3_000)
     [
         ("row", "0"),
         ("row", "2999"),
-        ("before", "INSERT INTO name"),
+        ("before", "INSERT OR IGNORE INTO name"),
         ("before", "CREATE TEMP TABLE coded"),
         ("amid", "DELETE FROM hit"),
         ("amid", "INSERT OR IGNORE INTO series"),

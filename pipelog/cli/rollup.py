@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from contextlib import contextmanager
@@ -15,13 +16,13 @@ from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, set
 from pipelog.config import Settings
 from pipelog.counting.daykeys import DayKeys, KeyFolder
 from pipelog.counting.rules import OTHER
-from pipelog.daily import PART, Count, LogPart, count_files, rollup, rows_of, size_of
+from pipelog.daily import TASK, Count, LogPart, count_files, rollup, size_of
 from pipelog.errors import LogFileError, SettingsError, StoreError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
 
-ALONE = 2 * PART
+ALONE = TASK // 2
 """Bytes up to which one process is as fast as several."""
 
 
@@ -48,6 +49,7 @@ def run(arguments: Sequence[str]) -> int:
     jobs = options.jobs or (len(os.sched_getaffinity(0)) if size > ALONE else 1)
     with _progress(size) as progress, _executor(jobs, options.executor) as executor:
         kinds = {"format": settings.format, "rules": settings.counting, "executor": executor, "progress": progress}
+        kinds["task_size"] = TASK if options.executor else _task_size(size, jobs)
         kinds["keys"] = _keys(settings, days, dry=options.dry_run)
         if options.dry_run:
             count = count_files(parts, days, **kinds)  # type: ignore[arg-type]
@@ -90,6 +92,12 @@ def _parts(settings: Settings, words: Sequence[str], days: Sequence[date]) -> li
     return parts
 
 
+def _task_size(size: int, jobs: int) -> int:
+    """Bytes of a task, so that each process has as many of them, and none waits for the last one of another."""
+    rounds = max(1, round(size / (jobs * TASK)))
+    return max(ALONE // 2, size // (jobs * rounds))
+
+
 def _keys(settings: Settings, days: Sequence[date], *, dry: bool) -> DayKeys:
     """The keys under which the logger counted visitors, as far as they are there."""
     if not settings.counting.visitors:
@@ -106,14 +114,21 @@ def _keys(settings: Settings, days: Sequence[date], *, dry: bool) -> DayKeys:
 
 def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:
     verb = "would be written" if dry else "written"
+    views, pages, other = Counter[date](), Counter[date](), Counter[date]()
+    for coordinate, number in count.tally.items():
+        day, _, _, dimension, _ = coordinate
+        if dimension == "views":
+            views[day] += number
+            pages[day] += 1
+        if OTHER in coordinate:
+            other[day] += number
     for day in days:
-        rows = list(rows_of(count.tally, day))
-        views = sum(row.count for row in rows if row.dimension == "views")
-        pages = sum(1 for row in rows if row.dimension == "views")
-        print(f"{day}: {count.lines_of[day]:,} lines, {views:,} views of {pages:,} pages {verb}", file=sys.stderr)
-        other = sum(row.count for row in rows if OTHER in row[1:5])
-        if other:
-            print(f"{day}: {other:,} counts of names over the caps stand under {OTHER}", file=sys.stderr)
+        print(
+            f"{day}: {count.lines_of[day]:,} lines, {views[day]:,} views of {pages[day]:,} pages {verb}",
+            file=sys.stderr,
+        )
+        if other[day]:
+            print(f"{day}: {other[day]:,} counts of names over the caps stand under {OTHER}", file=sys.stderr)
     if count.bad or count.too_long:
         where = printable("; ".join(count.bad_places))
         print(f"{count.bad:,} of {count.lines:,} lines are bad, {count.too_long:,} too long: {where}", file=sys.stderr)

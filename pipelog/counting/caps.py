@@ -8,9 +8,10 @@ had been counted for it under "(other)".
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from datetime import date
 from hashlib import blake2b
+from operator import itemgetter
 from typing import Any, Protocol
 
 from pipelog.counting.rules import OTHER, Rules
@@ -49,8 +50,12 @@ class Caps:
     """
 
     def __init__(self, rules: Rules, memory: Memory | None = None) -> None:
-        self._max = {"site": rules.max_sites, "page": rules.max_pages, "value": rules.max_values}
-        self._max_names = rules.max_names
+        self._max = {
+            "site": rules.max_sites,
+            "page": rules.max_pages,
+            "value": rules.max_values,
+            "name": rules.max_names,
+        }
         self._memory = memory
         self._days: dict[date, _Day] = {}
         self._moves: list[tuple[Coordinate, Coordinate, int]] = []
@@ -74,6 +79,28 @@ class Caps:
                 left = tally.pop(other, 0) - moved
                 if left:
                     tally[other] = left
+
+    def fit(self, sites: int, pages: Iterable[Collection[str]], pairs: Iterable[Collection[tuple[str, str]]]) -> bool:
+        """Whether these names would all get a place if they were all that come, in any order: pages that share a cap,
+        (page, value) of one dimension. For long names it may say no where there is room."""
+        total = 0
+        for names in pages:
+            places = len(names) + sum(map(len, names)) // LENGTH
+            total += places
+            if self._over("page", places):
+                return False
+        for names_of_pages in pairs:
+            room = 1 + max(map(len, map(itemgetter(1), names_of_pages)), default=0) // LENGTH
+            total += len(names_of_pages) * room
+            of_one_page = Counter(map(itemgetter(0), names_of_pages))
+            if self._over("value", max(of_one_page.values(), default=0) * room):
+                return False
+        return not self._over("site", sites) and not self._over("name", total)
+
+    def _over(self, kind: str, places: int) -> bool:
+        """Whether so many places are more than are given to whoever comes first."""
+        most = self._max[kind]
+        return most > 0 and places > most - most // 10
 
     def admit(self, coordinate: Coordinate, count: int = 1) -> Coordinate:
         """The coordinate under which this one's `count` belongs."""
@@ -109,10 +136,11 @@ class Caps:
             return True
         room, most = place[2], self._max[kind]
         used = names.used.get(place[0], 0) + room
-        total = names.total + room if self._max_names else 0
-        if used > most - most // 10 or total > self._max_names - self._max_names // 10:
+        most_names = self._max["name"]
+        total = names.total + room if most_names else 0
+        if self._over(kind, used) or self._over("name", total):
             before = names.watched.get(hash(coordinate), 0)
-            if used > most or total > self._max_names or before + count < PROVEN:
+            if used > most or total > most_names or before + count < PROVEN:
                 names.watch(coordinate, count)
                 self.refused[kind] += count
                 return False

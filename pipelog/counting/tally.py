@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterable, Iterator, Sequence
 from datetime import date
 from itertools import compress, repeat
 from time import monotonic
@@ -21,7 +21,7 @@ from pipelog.counting.pages import DOUBT
 from pipelog.counting.rules import Rules
 from pipelog.counting.views import MAX_SIZE, MISSING, Judge, Request
 from pipelog.counting.visitors import Visitors
-from pipelog.model import Tally
+from pipelog.model import Coordinate, Tally
 from pipelog.parsing import clf
 from pipelog.parsing.columns import Columns
 from pipelog.parsing.logformat import LogFormat
@@ -38,7 +38,10 @@ _ENTRY = 200
 
 _UNKNOWN = object()
 _MISSED = b"%d" % MISSING
-_PLAIN = re.compile(rb"([A-Z]++) (/[^\x00- #?\\\x7f-\xff]*+)(?:\?([^\x00- #\\\x7f-\xff]*+))?( HTTP/[0-9]\.[0-9])")
+_PLAIN = re.compile(rb"([A-Z]++) (/[^\x00- #?\\\x7f-\xff]*+) HTTP/[0-9]\.[0-9]")
+_PLAIN_QUERY = re.compile(rb"[^\x00- #\\\x7f-\xff]*+")
+_NO_WORDS = "", ""
+_PROTOCOLS = frozenset((b"HTTP/1.0", b"HTTP/1.1", b"HTTP/2.0", b"HTTP/3.0"))
 
 
 class Memo(dict[K, V]):
@@ -79,31 +82,43 @@ class Requests(Memo[bytes, Request]):
     """Request lines as a judge has them.
 
     Paths repeat themselves, and so do queries, but not the two together (a tracker's number in each link). So where the
-    query is no part of a page's name, a plain request line with a query is put together from its halves each time.
+    query is no part of a page's name, a request line with a plain query is put together from its halves each time.
     """
 
     def __init__(self, judge: Judge) -> None:
         super().__init__(self._judged)
         self._judge = judge
         self._whole = bool(judge.rules.parameters)
-        self._queries: Memo[tuple[bytes, bool], tuple[str, str]] = Memo(
-            lambda key: judge.in_query(key[0].decode("ascii"), key[1]), size=lambda key: len(key[0])
+        self._paths: Memo[bytes, Request | None] = Memo(self._before_query)
+        self._queries: Memo[bytes, tuple[str, str] | None] = Memo(
+            lambda raw: judge.in_query(raw.decode("ascii"), False) if _PLAIN_QUERY.fullmatch(raw) else None
         )
 
     def __missing__(self, raw: bytes) -> Request:
-        plain = None if self._whole else _PLAIN.fullmatch(raw)
-        if not plain or plain[3] is None:
+        path, mark, rest = raw.partition(b"?")
+        query, _, protocol = rest.rpartition(b" ")
+        if not mark or self._whole or protocol not in _PROTOCOLS:
             return super().__missing__(raw)
-        request = self[b"%b %b%b" % plain.group(1, 2, 4)]
-        page, missing, _, _, search = request
-        if page is None:
+        request, found = self._paths[path], self._queries[query]
+        if request is None or found is None:
+            return super().__missing__(raw)
+        if request.page is None or found == _NO_WORDS:
             return request
-        campaign, keyword = self._queries[plain[3], search]
-        return Request(page, missing, campaign, keyword, search)
+        return Request(request.page, request.missing, *found)
+
+    def clear(self) -> None:
+        super().clear()
+        self._paths.clear()
+
+    def _before_query(self, raw: bytes) -> Request | None:
+        """What method and path mean whatever query follows; None where that cannot be said without it."""
+        plain = _PLAIN.fullmatch(raw + b" HTTP/1.1")
+        request = self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii")) if plain else None
+        return None if request and request.search else request
 
     def _judged(self, raw: bytes) -> Request:
         plain = _PLAIN.fullmatch(raw)
-        if plain and plain[3] is None:  # nearly all: the same as `split_request` finds, in half the time
+        if plain:  # nearly all: the same as `split_request` finds, in half the time
             return self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii"))
         return self._judge.request(*clf.split_request(raw)[:2])
 
@@ -129,10 +144,21 @@ class Counts:
         self.requests = 0
         self.bytes = 0
         self.statuses: Counter[bytes] = Counter()  # as in the line
-        self.minutes: Counter[bytes] = Counter()  # views by the time in the line
+        self.minutes: Counter[bytes] = Counter()  # views by the time in the line, its seconds at 0
         self.views: Counter[str] = Counter()  # by page
         self.missing: Counter[str] = Counter()
         self.pairs: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # dimension -> (page, value)
+
+    def add(self, other: Counts) -> None:
+        """Add what was counted elsewhere."""
+        self.requests += other.requests
+        self.bytes += other.bytes
+        self.statuses.update(other.statuses)
+        self.minutes.update(other.minutes)
+        self.views.update(other.views)
+        self.missing.update(other.missing)
+        for dimension, pairs in other.pairs.items():
+            self.pairs[dimension].update(pairs)
 
 
 class Batch(dict[tuple[date, str], Counts]):
@@ -149,6 +175,11 @@ class Batch(dict[tuple[date, str], Counts]):
             5 + len(counts.views) + len(counts.missing) + sum(map(len, counts.pairs.values()))
             for counts in self.values()
         )
+
+    def add(self, other: Batch) -> None:
+        """Add what was counted elsewhere."""
+        for group, counts in other.items():
+            self[group].add(counts)
 
     def lines(self) -> Counter[date]:
         """The lines of each day."""
@@ -173,8 +204,7 @@ class Tallier:
         self.caps = caps or Caps(rules)
         self.visitors = visitors
         self._viewed = frozenset(b"%03d" % status for status in judge.statuses)
-        minutes: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf.clf_time(raw)))
-        self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: minutes[_whole_minute(raw)])
+        self._stamps: Memo[bytes, tuple[date, str]] = Memo(lambda raw: judge.stamp(clf.clf_time(raw)))
         self._sites: Memo[bytes, str] = Memo(lambda raw: judge.site(clf.text(raw)))
         self._requests = Requests(judge)
         self._own_requests = {site: Requests(judge.of(site)) for site in rules.sites}
@@ -206,14 +236,14 @@ class Tallier:
         """The columns of each day and site among the lines. Mostly there is but one of each."""
         values = columns.values()
         stamps, sites = self._stamps, self._sites
-        groups = {(stamps[time][0], "") for time in set(columns.times)}
+        days = {stamps[minute][0] for minute in set(map(_whole_minute, set(columns.times)))}
         hosts = {sites[host] for host in set(columns.sites)}
-        if len(groups) == len(hosts) == 1:
-            yield (groups.pop()[0], hosts.pop()), values
+        if len(days) == len(hosts) == 1:
+            yield (days.pop(), hosts.pop()), values
             return
         parts: defaultdict[tuple[date, str], list[Any]] = defaultdict(list)
         for row in zip(*values, strict=True):
-            parts[stamps[row[0]][0], sites[row[1]]].append(row)
+            parts[stamps[_whole_minute(row[0])][0], sites[row[1]]].append(row)
         for group, rows in parts.items():
             yield group, zip(*rows, strict=True)
 
@@ -235,8 +265,10 @@ class Tallier:
         """Count lines of one day and site. Each step is one pass over a column."""
         counts.requests += len(times)
         counts.statuses.update(statuses)
-        numbers = list(map(int, filter(bytes.isdigit, sizes)))
-        counts.bytes += sum(numbers) if max(numbers, default=0) < MAX_SIZE else sum(n for n in numbers if n < MAX_SIZE)
+        size = sum(map(int, filter(bytes.isdigit, sizes)))
+        if size >= MAX_SIZE:
+            size = sum(number for number in map(int, filter(bytes.isdigit, sizes)) if number < MAX_SIZE)
+        counts.bytes += size
 
         memo = self._own_requests.get(site, self._requests)
         pages, missing, campaigns, words, _ = zip(*map(memo.__getitem__, requests), strict=True)
@@ -258,7 +290,8 @@ class Tallier:
         if not views:
             return
         counts.views.update(views)
-        counts.minutes.update(compress(times, seen))
+        for time, count in Counter(compress(times, seen)).items():
+            counts.minutes[_whole_minute(time)] += count
         if self.visitors is not None:
             self.visitors.add(day, site, views, compress(hosts, seen), compress(agents, seen), self.caps.admit)
         if any(campaigns):
@@ -277,8 +310,25 @@ class Tallier:
         """Add what a batch holds to a tally, under the names that the caps admit."""
         self.caps.add(self._coordinates(batch), into)
 
+    def whole(self, batch: Batch) -> Tally:
+        """The tally of a batch that holds all that there is to count: the caps cost nothing where none is reached."""
+        pages: list[Collection[str]] = []
+        pairs: list[Collection[tuple[str, str]]] = []
+        for counts in batch.values():
+            pages += [counts.views, counts.missing, {page for page, _ in counts.pairs.get("bot", ())}]
+            pairs += counts.pairs.values()
+        tally: Tally = {}
+        if self.caps.fit(len(batch), pages, pairs):
+            for key, count in self._coordinates(batch):
+                coordinate = Coordinate._make(key)
+                tally[coordinate] = tally.get(coordinate, 0) + count
+        else:
+            self.tally(batch, tally)
+        return tally
+
     def _coordinates(self, batch: Batch) -> Iterator[tuple[Any, int]]:
-        """Every count of a batch; plain tuples, equal to a Coordinate and made in a third of the time."""
+        """Every count of a batch, a coordinate perhaps twice (02:10 in the night when clocks go back). They are plain
+        tuples, equal to a Coordinate and made in a third of the time."""
         for (day, site), counts in batch.items():
             yield (day, site, "", "requests", ""), counts.requests
             if counts.bytes:

@@ -31,25 +31,25 @@ class Raw(NamedTuple):
 
 
 class Columns(NamedTuple):
-    """The good lines of a chunk, in order: lists of equal length, one for each value of `Raw`.
+    """The good lines of a chunk, in order: tuples of equal length, one for each value of `Raw`.
 
     `lines` counts the lines that are not empty, good and bad; `bad` has for each bad one the byte at which it begins
     in the chunk, and what is wrong with it.
     """
 
-    times: list[bytes]
-    sites: list[bytes]
-    requests: list[bytes]
-    statuses: list[bytes]
-    sizes: list[bytes]
-    referrers: list[bytes]
-    agents: list[bytes]
-    purposes: list[bytes]
-    hosts: list[bytes]
+    times: tuple[bytes, ...]
+    sites: tuple[bytes, ...]
+    requests: tuple[bytes, ...]
+    statuses: tuple[bytes, ...]
+    sizes: tuple[bytes, ...]
+    referrers: tuple[bytes, ...]
+    agents: tuple[bytes, ...]
+    purposes: tuple[bytes, ...]
+    hosts: tuple[bytes, ...]
     lines: int
     bad: list[tuple[int, LineError]]
 
-    def values(self) -> tuple[list[bytes], ...]:
+    def values(self) -> tuple[tuple[bytes, ...], ...]:
         """The columns alone, in the order of `Raw`."""
         return self[:-2]
 
@@ -75,7 +75,7 @@ def line_by_line(chunk: bytes, read: ReadLine) -> Columns:
             except LineError as error:
                 bad.append((offset, _bare(error)))
         offset += len(line) + 1
-    return _columns(list(map(list, zip(*rows, strict=True))) or [[] for _ in Raw._fields], lines, bad)
+    return _columns(list(zip(*rows, strict=True)) or [()] * len(Raw._fields), lines, bad)
 
 
 class FastReader:
@@ -95,7 +95,8 @@ class FastReader:
         if len(rows) != chunk.count(b"\n"):
             return self._halved(chunk)
         *values, unmatched = zip(*rows, strict=True)
-        columns = [[clf.MISSING] * len(rows) if group is None else list(values[group]) for group in self._groups]
+        values.append((clf.MISSING,) * len(rows))  # the last: where the group is None
+        columns = [values[-1 if group is None else group] for group in self._groups]
         odd = _with_impossible_times(unmatched, columns[0], chunk)
         return self._mended(chunk, columns, odd) if any(odd) else _columns(columns, len(rows), [])
 
@@ -105,12 +106,13 @@ class FastReader:
         if not middle:
             return line_by_line(chunk, self._read)
         first, second = self.columns(chunk[:middle]), self.columns(chunk[middle:])
-        columns = [one + other for one, other in zip(first.values(), second.values(), strict=True)]
+        columns = [(*one, *other) for one, other in zip(first.values(), second.values(), strict=True)]
         bad = [*first.bad, *((middle + offset, error) for offset, error in second.bad)]
         return _columns(columns, first.lines + second.lines, bad)
 
-    def _mended(self, chunk: bytes, columns: list[list[bytes]], odd: Sequence[bytes]) -> Columns:
+    def _mended(self, chunk: bytes, given: Sequence[tuple[bytes, ...]], odd: Sequence[bytes]) -> Columns:
         """The columns with the values of the odd lines, and without the rows of those that have none."""
+        columns = [list(column) for column in given]
         good, bad, empty = [True] * len(odd), [], 0
         for number in compress(range(len(odd)), odd):
             line = odd[number].removesuffix(b"\n")
@@ -126,12 +128,11 @@ class FastReader:
                 continue
             for column, value in zip(columns, raw, strict=True):
                 column[number] = value
-        if not all(good):
-            columns = [list(compress(column, good)) for column in columns]
-        return _columns(columns, len(odd) - empty, list(_placed(bad, chunk)))
+        kept = [tuple(column if all(good) else compress(column, good)) for column in columns]
+        return _columns(kept, len(odd) - empty, list(_placed(bad, chunk)))
 
 
-def _with_impossible_times(unmatched: Sequence[bytes], times: list[bytes], chunk: bytes) -> Sequence[bytes]:
+def _with_impossible_times(unmatched: Sequence[bytes], times: Sequence[bytes], chunk: bytes) -> Sequence[bytes]:
     """`unmatched`, and with it the lines whose time is none or names a day like 31/Feb: the pattern has not looked."""
     # Few times are distinct, and few days of those: sets make this cheap.
     distinct = set(times) - {b""}
@@ -160,7 +161,7 @@ def _bare(error: LineError) -> LineError:
     return error.with_traceback(None)
 
 
-def _columns(columns: list[list[bytes]], lines: int, bad: list[tuple[int, LineError]]) -> Columns:
+def _columns(columns: Sequence[tuple[bytes, ...]], lines: int, bad: list[tuple[int, LineError]]) -> Columns:
     times, sites, requests, statuses, sizes, referrers, agents, purposes, hosts = columns
     return Columns(times, sites, requests, statuses, sizes, referrers, agents, purposes, hosts, lines, bad)
 

@@ -17,16 +17,17 @@ from pipelog.parsing.directives import Directive, Item, Shape
 # What stands between quotes: no bare quote; a backslash takes the next byte with it (ap_escape_logitem).
 _QUOTED = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
 # Of those, the ones without a quote: the first quote ends them, unless a backslash stands before it. sre looks for one
-# byte three times as fast as for one of a set, so a newline is not looked for; `FastReader` counts them.
+# byte three times as fast as for one of a set, so here and wherever else a value may hold much, a newline is not looked
+# for; `FastReader` counts them.
 _FAST_QUOTED = rb'[^"]*+(?<!\\)'
 
 _ANY = {Shape.TEXT: rb".", Shape.WORD: rb"[^ \t]", Shape.HOST: rb"[^ \t,]", Shape.QUERY: rb"."}
-_EXCLUDED = {Shape.TEXT: rb"\n", Shape.WORD: rb" \t\n", Shape.HOST: rb" \t,\n"}
+_EXCLUDED = {Shape.TEXT: b"", Shape.WORD: rb" \t\n", Shape.HOST: rb" \t,\n"}
 
 _OCTET = rb"(?:25[0-5]|2[0-4][0-9]|[01]?[0-9]?[0-9])"
 _FAST_IPV4 = rb"(?:" + _OCTET + rb"\.){3}" + _OCTET
 # Cheap to match: `FastReader` looks at each distinct time once, by `PLAIN_TIME`, as many lines share a second.
-_FAST_TIME = rb"[^\]\n]*+"
+_FAST_TIME = rb"[^\]]*+"
 PLAIN_TIME = re.compile(
     rb"[0-3][0-9]/(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)/[0-9]{4}"
     rb":(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9] [+-](?:[01][0-9]|2[0-3])[0-5][0-9]"
@@ -56,7 +57,7 @@ def fast(items: Sequence[Item], wanted: Collection[int]) -> bytes | None:
 
     A line that it matches `exact` matches with the same values: each of its value patterns is a part of that of
     `exact` and holds no byte with which the next literal begins, so that a value ends at the first possible place
-    here too. Only between quotes it may run on into the next line; then there are fewer rows than newlines.
+    here too. Only it may run on into the next line; then there are fewer rows than newlines.
     None where a format has a directive that cannot be treated so.
     """
     line = []
