@@ -191,14 +191,14 @@ def test_names_that_fit_all_get_a_place(
 
 
 def test_few_short_names_fit() -> None:
-    caps = Caps(Rules(max_sites=10, max_pages=10, max_values=10, max_names=30))
+    caps = Caps(Rules(max_sites=10, max_pages=10, max_values=10, max_names=40))
     pages, pairs = set("abcdefghi"), {("a", value) for value in "abcdefghi"}
     assert caps.fit(9, [pages, pages], [pairs])
     assert not caps.fit(10, [pages], [pairs])
     assert not caps.fit(1, [pages | {"j"}], [])
     assert not caps.fit(1, [], [pairs | {("a", "j")}])
     assert caps.fit(1, [], [pairs | {("b", "j")}])
-    assert not caps.fit(1, [pages, pages], [pairs | {("b", "j")}])
+    assert not caps.fit(1, [pages] * 4, [])
     assert Caps(Rules(max_pages=0, max_values=0, max_names=0)).fit(1, [pages | {"j"}], [pairs])
 
 

@@ -71,7 +71,10 @@ class Keys:
         """The key of a counter: readable, or keyed with a hash where it would be too long."""
         day, site, page, dimension, value = coordinate
         head = self._dimension(day, dimension)
-        key = f"{head}{quote(site)}|{quote(page)}|{value and quote(value)}"
+        names = f"{site}|{page}|{value}"
+        if names.encode("utf-8", "surrogateescape").translate(None, _SAFE) != b"||":  # not the separators alone
+            names = f"{quote(site)}|{quote(page)}|{quote(value)}"
+        key = head + names
         if len(key) <= MAX_KEY:
             return key
         return head + "#" + hashlib.blake2b(key.encode("ascii"), digest_size=24).hexdigest()

@@ -136,7 +136,7 @@ class SQLiteBackend(CounterBackend, Listing, Claiming):
         expires = math.ceil(now + ttl)
         with self._writing() as database:
             # In the order of keys each page of the tree is touched once: 300,000 a second instead of 200,000.
-            database.executemany(_ADD, ((key, count, expires, now) for key, count in sorted(counts.items())))
+            database.executemany(_ADD, ((key, counts[key], expires, now) for key in sorted(counts)))
             database.executemany(_STORE, ((key, content, expires) for key, content in documents.items()))
             self._sweep(database, "counters", len(counts), now)
             self._sweep(database, "documents", len(documents), now)

@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable
 from datetime import date
+from functools import lru_cache
 from hashlib import blake2b
 from operator import itemgetter
-from typing import Any, Protocol
+from typing import Protocol
 
 from pipelog.counting.rules import OTHER, Rules
 from pipelog.model import Coordinate, Tally
@@ -57,21 +58,19 @@ class Caps:
             "name": rules.max_names,
         }
         self._memory = memory
+        self._where = lru_cache(maxsize=1_000)(lambda among: _hash("\n".join(among)))
         self._days: dict[date, _Day] = {}
         self._moves: list[tuple[Coordinate, Coordinate, int]] = []
         self.refused: Counter[str] = Counter()
         self.fresh: defaultdict[date, list[Place]] = defaultdict(list)
 
-    def add(self, counts: Iterable[tuple[Any, int]], tally: Tally) -> None:
-        """Add counts to a tally, under the names that are admitted. `counts`: coordinates, or tuples equal to them.
+    def add(self, counts: Iterable[tuple[Coordinate, int]], tally: Tally) -> None:
+        """Add counts to a tally, under the names that are admitted.
 
         What a name is given a place for later is taken from "(other)" then, which may make that negative in this tally.
         """
-        for key, count in counts:
-            if key in tally:  # admitted before
-                tally[key] += count
-                continue
-            coordinate = self.admit(key, count)
+        for wanted, count in counts:
+            coordinate = self.admit(wanted, count)
             tally[coordinate] = tally.get(coordinate, 0) + count
             while self._moves:
                 other, own, moved = self._moves.pop()
@@ -83,7 +82,7 @@ class Caps:
     def fit(self, sites: int, pages: Iterable[Collection[str]], pairs: Iterable[Collection[tuple[str, str]]]) -> bool:
         """Whether these names would all get a place if they were all that come, in any order: pages that share a cap,
         (page, value) of one dimension. For long names it may say no where there is room."""
-        total = 0
+        total = sites  # a site's name takes a place, too
         for names in pages:
             places = len(names) + sum(map(len, names)) // LENGTH
             total += places
@@ -109,15 +108,17 @@ class Caps:
         if names is None:
             names = self._days[day] = _Day(() if self._memory is None else self._memory.load(day))
         known = names.known
-        if hash(((), site)) not in known:
-            wanted = Coordinate(*coordinate)
-            site = site if self._given(names, "site", (), site, wanted, count) else OTHER
-        if page:
-            of = (site, dimension if dimension in _OWN_PAGES else "views")
-            if hash((of, page)) not in known:
-                wanted = Coordinate(day, site, page, dimension, value)
-                page = page if self._given(names, "page", of, page, wanted, count) else OTHER
-        if value and dimension in CAPPED_DIMENSIONS:
+        of = (site, dimension if dimension in _OWN_PAGES else "views")
+        at = (site, page, dimension) if value and dimension in CAPPED_DIMENSIONS else ()
+        # What has a place stands at one that has one; so nearly every name is known by one look.
+        if (hash((at, value)) if at else hash((of, page)) if page else hash(((), site))) in known:
+            return coordinate
+        if hash(((), site)) not in known and not self._given(names, "site", (), site, coordinate, count):
+            site, of = OTHER, (OTHER, of[1])
+        if page and hash((of, page)) not in known:
+            wanted = Coordinate(day, site, page, dimension, value)
+            page = page if self._given(names, "page", of, page, wanted, count) else OTHER
+        if at:
             at = (site, page, dimension)
             if hash((at, value)) not in known:
                 wanted = Coordinate(day, site, page, dimension, value)
@@ -168,7 +169,7 @@ class Caps:
     def _place(self, among: tuple[str, ...], name: str) -> Place:
         if self._memory is None:
             return hash(among), hash((among, name)), 1 + len(name) // LENGTH
-        where = _hash("\n".join(among))
+        where = self._where(among)
         return where, _hash(f"{where}\n{name}"), 1 + len(name) // LENGTH
 
     def forget_before(self, day: date) -> None:
