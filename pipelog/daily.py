@@ -36,7 +36,7 @@ PLACES = 5
 """Bad lines whose place is remembered."""
 CHUNK = 1 << 17
 """Bytes read at once; eight times as many are a fifth slower, for they do not stay in the processor's cache."""
-TASK = 1 << 26
+TASK = 1 << 27
 """Bytes of a plain file that are a task: few enough that all cores have work to the end, and enough that what the tasks
 have in common (most pages) is not judged and added up too often."""
 NAMES = 300_000
@@ -254,7 +254,8 @@ class FileCounter:
                 for offset, error in columns.bad[: max(0, PLACES - len(into.bad_places))]:
                     number = lines_before(part) + newlines + chunk.count(b"\n", 0, offset) + 1
                     into.bad_places.append(f"{part.path}, line {number}: {error.reason}")
-                newlines += chunk.count(b"\n")
+                if len(into.bad_places) < PLACES:
+                    newlines += chunk.count(b"\n")
                 self.tallier.add(columns, into.batch, days=self._days)
                 if into.batch.names > NAMES:
                     self.settle(into)

@@ -22,7 +22,7 @@ from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
 
-ALONE = TASK // 2
+ALONE = TASK // 4
 """Bytes up to which one process is as fast as several."""
 
 
@@ -95,7 +95,7 @@ def _parts(settings: Settings, words: Sequence[str], days: Sequence[date]) -> li
 def _task_size(size: int, jobs: int) -> int:
     """Bytes of a task, so that each process has as many of them, and none waits for the last one of another."""
     rounds = max(1, round(size / (jobs * TASK)))
-    return max(ALONE // 2, size // (jobs * rounds))
+    return max(ALONE, size // (jobs * rounds))
 
 
 def _keys(settings: Settings, days: Sequence[date], *, dry: bool) -> DayKeys:
