@@ -37,6 +37,9 @@ class Coordinate(NamedTuple):
     value: str
 
 
+#: A Coordinate, or a tuple equal to one, made in a third of the time.
+PlainCoordinate = tuple[date, str, str, str, str]
+
 #: Coordinate -> count. Tallies of parts add up to the tally of the whole.
 Tally = dict[Coordinate, int]
 

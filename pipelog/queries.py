@@ -16,11 +16,11 @@ from typing import Literal, NamedTuple
 
 from pipelog.backends.base import CounterBackend
 from pipelog.backends.keys import Keys
-from pipelog.backends.live import LiveDays, PlainCoordinate
+from pipelog.backends.live import LiveDays
 from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
 from pipelog.counting.sketches import Sketch, people
 from pipelog.errors import StoreError
-from pipelog.model import DailyCount
+from pipelog.model import DailyCount, PlainCoordinate
 from pipelog.sinks.base import Sink, Sketching
 
 RANKED = (*PAGE_DIMENSIONS, *VALUE_DIMENSIONS)
@@ -332,13 +332,15 @@ class Hits:
             return {}
         if len(known.sums) + len(pages) > _MOST_SUMS:
             known.sums.clear()
-        missing = [page for page in pages if (site, page) not in known.sums]
+        total = {page: known.sums.get((site, page), -1) for page in pages}
+        missing = [page for page, views in total.items() if views < 0]
         if missing:
             sums: Counter[str] = Counter()
             for first, last in _ranges(known, date.min, date.max):
                 sums.update(self._history.totals(first, last, site=site, pages=missing, dimension="views"))
             known.sums.update(((site, page), sums[page]) for page in missing)
-        return {page: known.sums[site, page] for page in pages}
+            total.update((page, sums[page]) for page in missing)
+        return total
 
     def _split(self, since: date, until: date) -> tuple[list[tuple[date, date]], list[date]]:
         """The days from `since` to `until`: ranges for the history, and days for the backend."""

@@ -8,11 +8,16 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelog.backends.memcached import MemcachedBackend
+from pipelog.backends.memcached_server import Held, Server
 from pipelog.errors import BackendUnavailable, LocationError, StoreError
 from pipelog.locators import Location
 from pipelog.testing.backends import LIMIT, BackendSuite
@@ -513,3 +518,63 @@ def test_classic_commands_against_the_real_server(server: MemcachedServer) -> No
         assert backend.counts(list(expected)) == expected
         assert backend.documents(["d"]) == {"d": b"y"}
     flush(server)
+
+
+# -- replies, however they are cut --------------------------------------------------------------------------------
+
+
+NOWHERE: Any = None  # these ask no connection
+
+
+class Pieces(Server):
+    """A server whose reply comes in given pieces."""
+
+    def __init__(self, reply: bytes, cuts: list[int]) -> None:
+        super().__init__(("127.0.0.1", 1), 1.0, 1.0)
+        places = [0, *sorted(cut for cut in cuts if 0 < cut < len(reply)), len(reply)]
+        self.pieces = [reply[begin:end] for begin, end in pairwise(places) if begin < end]
+
+    def _receive(self, connection: object) -> bytes:
+        if not self.pieces:
+            raise ConnectionResetError("there is no more")
+        return self.pieces.pop(0)
+
+
+numbers = st.integers(0, 2**64).map(b"%d".__mod__) | st.sampled_from([b"7  ", b"0 "])
+texts = st.binary(max_size=20) | st.sampled_from([b"END\r\n", b"1\r\nEND\r\n", b"VALUE a 0 1\r\n1\r\n", b" ", b""])
+
+
+@given(
+    st.dictionaries(st.text("abc|#", min_size=1, max_size=5), numbers, max_size=6),
+    st.dictionaries(st.text("xyz", min_size=1, max_size=2), texts, max_size=2),
+    st.lists(st.integers(0, 200), max_size=6),
+)
+def test_counts_are_read_as_values_are(numbers: dict[str, bytes], texts: dict[str, bytes], cuts: list[int]) -> None:
+    held = numbers | texts
+    reply = b"".join(b"VALUE %b 0 %d\r\n%b\r\n" % (key.encode(), len(value), value) for key, value in held.items())
+    reply += b"END\r\n"
+    values: dict[str, Held] = {}
+    Pieces(reply, cuts)._read_values(NOWHERE, values)
+    assert {key: value.content for key, value in values.items()} == held
+    counts: dict[str, int] = {}
+    if all(value.strip().isdigit() for value in texts.values()):
+        Pieces(reply, cuts)._read_counts(NOWHERE, counts)
+        assert counts == {key: int(value) for key, value in held.items()}
+    else:
+        with pytest.raises(StoreError, match="no number"):
+            Pieces(reply, cuts)._read_counts(NOWHERE, counts)
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        b"VALUE a 0 2\r\n7\r\nEND\r\n",
+        b"VALUE a 0 1\r\n7\r\n",
+        b"END\r\nEND\r\n",
+        b"VALUE a 0 1\r\n7\r\nEND\r\nmore",
+        b"x\r\n",
+    ],
+)
+def test_what_is_no_reply_is_none(reply: bytes) -> None:
+    with pytest.raises((ValueError, ConnectionResetError)):
+        Pieces(reply, [])._read_counts(NOWHERE, {})

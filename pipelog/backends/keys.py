@@ -19,7 +19,7 @@ from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 from pipelog.errors import SettingsError
-from pipelog.model import Coordinate
+from pipelog.model import Coordinate, PlainCoordinate
 
 MAX_KEY = 250
 _UNSAFE = re.compile(rb"[^!-~]|[%|#=]")
@@ -67,7 +67,7 @@ class Keys:
         """What every counter of a day's dimension begins with."""
         return self._dimension(day, dimension)
 
-    def counter(self, coordinate: Coordinate) -> str:
+    def counter(self, coordinate: PlainCoordinate) -> str:
         """The key of a counter: readable, or keyed with a hash where it would be too long."""
         day, site, page, dimension, value = coordinate
         head = self._dimension(day, dimension)

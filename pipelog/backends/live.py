@@ -6,7 +6,6 @@ import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import date
-from functools import lru_cache
 from itertools import chain, product, zip_longest
 from typing import Any
 
@@ -15,9 +14,7 @@ from pipelog.backends.keys import Keys, decode_name, quote, unquote
 from pipelog.backends.visitors import live_visitors
 from pipelog.counting.leaders import PAGE_DIMENSIONS, VALUE_DIMENSIONS
 from pipelog.errors import PipelogError, StoreError
-from pipelog.model import Coordinate, DailyCount
-
-PlainCoordinate = tuple[date, str, str, str, str]  # a Coordinate, or a tuple equal to one, made in a third of the time
+from pipelog.model import Coordinate, DailyCount, PlainCoordinate
 
 MOST_KEYS = 20_000  # asked for in one question to a backend that cannot list; memcached took 10 ms for them, we 100
 _MINUTES = [f"{minute // 60:02}:{minute % 60:02}" for minute in range(24 * 60)]
@@ -35,13 +32,11 @@ class LiveDays:
     def __init__(self, backend: CounterBackend, keys: Keys) -> None:
         self._backend = backend
         self._keys = keys
-        # Making a key takes 2 to 5 microseconds; an application asks for the same pages again and again.
-        self._key = lru_cache(maxsize=4_096)(lambda coordinate: keys.counter(Coordinate(*coordinate)))
 
     def counts(self, coordinates: Iterable[PlainCoordinate]) -> dict[PlainCoordinate, int]:
         """The counts of these coordinates, absent where there is none. One round trip."""
-        key = self._key
-        named = {key(coordinate): coordinate for coordinate in coordinates}
+        key_of = self._keys.counter
+        named = {key_of(coordinate): coordinate for coordinate in coordinates}
         return {named[key]: count for key, count in self._backend.counts(list(named)).items()}
 
     def rows(self, day: date) -> Iterator[DailyCount]:

@@ -17,7 +17,7 @@ changed that very key since, and where a server speaks no meta commands or was t
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from itertools import dropwhile
 from pathlib import Path
 from typing import Self, TypeVar
@@ -120,16 +120,11 @@ class MemcachedBackend(CounterBackend, Resuming, Claiming):
             self._servers[number].write({}, contents, exptime)
 
     def counts(self, keys: Sequence[str]) -> dict[str, int]:
-        found = self._get(keys)
-        try:
-            # int() drops the blanks that memcached fills a number up with when it gets shorter.
-            return {key: min(int(value), LIMIT) for key, value in found.items()}
-        except ValueError:
-            key = next(key for key, value in found.items() if not value.strip().isdigit())
-            raise StoreError(f"memcached: there is no number under {key!r}; use a prefix of your own") from None
+        found = self._asked(keys, Server.get_counts)
+        return found if max(found.values(), default=0) <= LIMIT else {k: min(n, LIMIT) for k, n in found.items()}
 
     def documents(self, keys: Sequence[str]) -> dict[str, bytes]:
-        return self._get(keys)
+        return self._asked(keys, Server.get)
 
     def claim(self, key: str, document: bytes, *, ttl: int) -> bytes:
         _check({key: document})
@@ -139,12 +134,13 @@ class MemcachedBackend(CounterBackend, Resuming, Claiming):
         for server in self._servers:
             server.close()
 
-    def _get(self, keys: Sequence[str]) -> dict[str, bytes]:
+    def _asked(self, keys: Sequence[str], ask: Callable[[Server, Sequence[str]], dict[str, V]]) -> dict[str, V]:
+        """What the servers that have them answer about keys."""
         wanted = dict.fromkeys(keys)
         _check(wanted)
-        found: dict[str, bytes] = {}
+        found: dict[str, V] = {}
         for number, part in self._split(wanted).items():
-            found.update(self._servers[number].get(list(part)))
+            found.update(ask(self._servers[number], list(part)))
         return found
 
     def _split(self, items: Mapping[str, V]) -> dict[int, Mapping[str, V]]:

@@ -7,21 +7,26 @@ everything before they read: with replies filling both socket buffers that would
 from __future__ import annotations
 
 import os
+import re
 import select
 import socket
 import struct
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from pymemcache.client.base import Client  # type: ignore[import-untyped]
 from pymemcache.exceptions import MemcacheError  # type: ignore[import-untyped]
 
 from pipelog.errors import BackendUnavailable, PipelogError, StoreError
 
+V = TypeVar("V")
+
 _RECEIVE_BYTES = 1 << 18
 _KEYS_A_PORTION = 1_000
+_END = b"END\r\n"
 _PROBE = b"ma pipelog:probe D0\r\n"
+_NUMBER = re.compile(rb"(VALUE ([!-~]++) [0-9]++ ([0-9]++)\r\n([0-9]++ *+)\r\n)")
 #: linger.h: a close throws away what is not sent yet, instead of sending it whenever the network lets it.
 _NO_LINGER = struct.pack("ii", 1, 0)
 
@@ -109,14 +114,21 @@ class Server:
 
     def get(self, keys: Sequence[str]) -> dict[str, bytes]:
         """The values there are under `keys`."""
-        return {key: held.content for key, held in self._ask(b"get", keys).items()}
+        return {key: held.content for key, held in self._ask(b"get", keys, self._read_values).items()}
 
     def get_changes(self, keys: Sequence[str]) -> dict[str, Held]:
         """The same, with the order in which they were changed."""
-        return self._ask(b"gets", keys)
+        return self._ask(b"gets", keys, self._read_values)
 
-    def _ask(self, command: bytes, keys: Sequence[str]) -> dict[str, Held]:
-        found: dict[str, Held] = {}
+    def get_counts(self, keys: Sequence[str]) -> dict[str, int]:
+        """The counts there are under `keys`; StoreError where something else is."""
+        return self._ask(b"get", keys, self._read_counts)
+
+    def _ask(
+        self, command: bytes, keys: Sequence[str], read: Callable[[socket.socket, dict[str, V]], None]
+    ) -> dict[str, V]:
+        """Ask for keys in portions; `read` enters a reply in the answers, or raises ValueError where it is none."""
+        found: dict[str, V] = {}
         connection = self._connection()
         try:
             for start in range(0, len(keys), _KEYS_A_PORTION):
@@ -124,7 +136,9 @@ class Server:
                 unsent = memoryview(command + b" " + names + b"\r\n")
                 while unsent := _send(connection, unsent):
                     self._wait(connection, select.POLLOUT)  # it answers no sooner than it has the whole line
-                self._read_values(connection, found)
+                read(connection, found)
+        except PipelogError:  # the reply is read, and was understood
+            raise
         except (OSError, ValueError) as error:
             raise self._unavailable(error) from error
         except BaseException:
@@ -251,9 +265,27 @@ class Server:
             raise self._unavailable("sent what is no answer; is this a memcached?")
         return replies
 
-    def _read_values(self, connection: socket.socket, found: dict[str, Held]) -> None:
-        """Read one reply to `get` or `gets` into `found`; ValueError where it is none."""
-        buffer = b""
+    def _read_counts(self, connection: socket.socket, found: dict[str, int]) -> None:
+        """Read one reply to `get`. It holds numbers and nothing else, nearly always: one expression reads them in a
+        fifth of the time that `_read_values` takes."""
+        buffer = self._receive(connection)
+        while not buffer.endswith(_END) and _NUMBER.match(buffer):
+            buffer += self._receive(connection)
+        rows = _NUMBER.findall(buffer)
+        matched = sum(len(row) for row, _, _, _ in rows) + len(_END) == len(buffer)
+        if matched and buffer.endswith(_END) and all(len(value) == int(size) for _, _, size, value in rows):
+            # int() drops the blanks that memcached fills a number up with when it gets shorter.
+            found.update({key.decode("ascii"): int(value) for _, key, _, value in rows})
+            return
+        held: dict[str, Held] = {}
+        self._read_values(connection, held, buffer)
+        for key, (value, _) in held.items():
+            if not value.strip().isdigit():
+                raise StoreError(f"memcached: there is no number under {key!r}; use a prefix of your own")
+            found[key] = int(value)
+
+    def _read_values(self, connection: socket.socket, found: dict[str, Held], buffer: bytes = b"") -> None:
+        """Read one reply to `get` or `gets`. `buffer`: what there is of it."""
         start = 0
         while True:
             end = buffer.find(b"\r\n", start)

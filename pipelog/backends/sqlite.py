@@ -61,7 +61,11 @@ _CLAIM = """
     ON CONFLICT (key) DO UPDATE SET content = excluded.content, expires = excluded.expires WHERE expires <= ?4
 """
 # json_each takes any number of keys in one statement, and one statement sees one moment.
-_COUNTS = "SELECT key, count FROM counters WHERE key IN (SELECT value FROM json_each(?)) AND expires > ?"
+# The answer is one object, too: to read a thousand rows takes Python half as long again.
+_COUNTS = """
+    SELECT json_group_object(counters.key, count)
+    FROM json_each(?) AS asked CROSS JOIN counters ON counters.key = asked.value WHERE expires > ?
+"""
 _DOCUMENTS = "SELECT key, content FROM documents WHERE key IN (SELECT value FROM json_each(?)) AND expires > ?"
 _SCAN = "SELECT key, count FROM counters WHERE key > ? AND key < ? AND expires > ? ORDER BY key LIMIT ?"
 # 100,000 keys are ranked in 15 ms, with the interpreter free for others; in Python it were 150.
@@ -146,7 +150,9 @@ class SQLiteBackend(CounterBackend, Listing, Claiming):
             database = self._connection()
             if database is None:
                 return {}
-            return dict(database.execute(_COUNTS, (json.dumps(list(keys)), self._clock())))
+            (found,) = database.execute(_COUNTS, (json.dumps(sorted(keys)), self._clock())).fetchone()
+            counts: dict[str, int] = json.loads(found)
+            return counts
 
     def documents(self, keys: Sequence[str]) -> dict[str, bytes]:
         with self._guard():

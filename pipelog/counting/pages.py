@@ -64,6 +64,8 @@ def path_of(target: str, *, fold_case: bool = False) -> str | None:
 
     None where the target has none ("*", "host:443").
     """
+    if target and _PLAIN.fullmatch(target):
+        return folded(target) if fold_case else target
     absolute = _ABSOLUTE.match(target)
     if absolute:
         target = target[absolute.end() :]
