@@ -126,6 +126,12 @@ def test_wrk_is_read() -> None:
         httpd.read_wrk("unable to connect")
 
 
+def test_a_ratio_lies_between_its_bounds() -> None:
+    assert httpd.between([0.5, 2.0]) == pytest.approx((1.0, 0.25, 4.0))
+    assert httpd.between([0.97] * 9) == pytest.approx((0.97, 0.97, 0.97))
+    assert httpd.between([0.9]) == pytest.approx((0.9, 0.9, 0.9))
+
+
 def test_percentiles_are_values_that_were_measured() -> None:
     values = [float(number) for number in range(1, 101)]
     assert [measure.percentile(values, share) for share in (0.5, 0.99, 1)] == [51, 100, 100]
@@ -218,7 +224,9 @@ def test_parts_run_alone_and_add_up(tmp_path: Path) -> None:
     assert (second.returncode, second.stderr) == (0, "reads …\n")
     assert "| one incr a line, memcached |" in second.stdout
     assert "| `hits_today`, memcached |" in second.stdout
-    assert list(json.loads(results.read_text())) == ["pipe", "reads"]
+    third = bench("commits", *sizes)
+    assert (third.returncode, third.stderr) == (0, "commits …\n")
+    assert list(json.loads(results.read_text())) == ["pipe", "reads", "commits"]
 
 
 def test_what_is_no_part_is_said() -> None:

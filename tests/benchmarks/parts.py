@@ -17,20 +17,20 @@ class Sizes:
     lines: int  #: of the log of the rollup and the pipe
     rounds: int
     samples: int  #: of freshness and reads
-    seconds: float  #: of load on httpd, a round
+    seconds: int  #: of load on each httpd, one at a time
     growth: Sequence[int]  #: lines
     pages: Sequence[int]  #: different pages
     slow: bool = False  #: those that take many times as long run in every round
 
 
-QUICK = Sizes(100_000, 3, 100, 3, (10_000, 100_000, 300_000), (1_000, 10_000, 100_000))
+QUICK = Sizes(100_000, 3, 100, 15, (10_000, 100_000, 300_000), (1_000, 10_000, 100_000))
 FULL = Sizes(
     1_000_000,
     5,
     400,
-    10,
+    60,
     (100_000, 1_000_000, 10_000_000),
-    (1_000, 10_000, 100_000, 1_000_000, 10_000_000),
+    (1_000, 100_000, 1_000_000, 10_000_000),
 )
 
 

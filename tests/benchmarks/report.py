@@ -40,6 +40,8 @@ TARGETS = (
     Target("pipe memcached", "pipe to committed counts, memcached, one core", 400_000, "lines/s", most=False),
     Target("pipe sqlite cpu", "CPU of supervisor and worker, SQLite", 2.5, "µs/line"),
     Target("pipe memcached cpu", "CPU of supervisor and worker, memcached", 2.5, "µs/line"),
+    Target("commit sqlite", "commits, SQLite", 200_000, "counters/s", most=False),
+    Target("commit memcached", "commits, memcached", 400_000, "counters/s", most=False),
     Target("fresh sqlite p99", "line written to visible, SQLite, p99", 1000, "ms"),
     Target("fresh memcached p99", "line written to visible, memcached, p99", 1000, "ms"),
     Target("read memcached p50", "`hits_today`, memcached, p50", 100, "µs"),

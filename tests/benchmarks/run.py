@@ -21,7 +21,7 @@ import report  # noqa: E402
 from measure import BenchmarkError  # noqa: E402
 from parts import FULL, QUICK, Part, Sizes  # noqa: E402
 
-PARTS = ("rollup", "pipe", "fresh", "reads", "start", "growth", "httpd")
+PARTS = ("rollup", "pipe", "commits", "fresh", "reads", "start", "growth", "httpd")
 """Modules, each with `measure(sizes, folder)`."""
 
 
@@ -69,7 +69,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--lines", type=int, help="of the log")
     parser.add_argument("--rounds", type=int)
     parser.add_argument("--samples", type=int, help="of freshness and of reads")
-    parser.add_argument("--seconds", type=float, help="of load on httpd, a round")
+    parser.add_argument("--seconds", type=int, help="of load on each httpd")
     parser.add_argument("--growth", type=int, nargs="+", metavar="LINES", help="of the part growth")
     parser.add_argument("--pages", type=int, nargs="+", help="different pages of the part growth")
     parser.add_argument("--logs", type=Path, metavar="FOLDER", help="keep the logs that are made there")
