@@ -30,7 +30,7 @@ from pipelog.parsing.logformat import LogFormat
 K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
-MEMO_BYTES = 12_000_000
+MEMO_BYTES = 8_000_000
 """A memo takes so much at most, about: a flood of new values costs time, never memory."""
 MEMO_KEY = 1_024
 """Bytes; a longer value is judged each time it comes."""

@@ -29,7 +29,7 @@ from pipelog.parsing.logformat import LogFormat
 
 CHUNK = 1 << 18
 """Bytes read at once."""
-FULL = 30_000
+FULL = 25_000
 """Coordinates after which a batch is committed before its time."""
 PLACES = 5
 """Bad lines whose place is remembered."""
