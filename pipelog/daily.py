@@ -30,24 +30,26 @@ from pipelog.parsing.logformat import LogFormat
 from pipelog.parsing.logparts import LogPart, divided, lines_before, size_of
 from pipelog.sinks.base import Sink, Sketching
 
-__all__ = ["Count", "LogPart", "count_files", "find_logs", "open_log", "rollup", "rows_of", "size_of"]
+__all__ = ["Count", "LogPart", "count_files", "find_logs", "open_log", "rollup", "size_of", "write"]
 
 PLACES = 5
 """Bad lines whose place is remembered."""
 CHUNK = 1 << 17
 """Bytes read at once; eight times as many are a fifth slower, for they do not stay in the processor's cache."""
-TASK = 1 << 27
+TASK = 1 << 26
 """Bytes of a plain file that are a task: few enough that all cores have work to the end, and enough that what the tasks
 have in common (most pages) is not judged and added up too often."""
 NAMES = 300_000
 """Names after which a batch gets its coordinates and so is capped: a flood of new ones costs bounded memory."""
 
 
-@dataclass
+@dataclass(eq=False)
 class Count:
     """What was counted in some files."""
 
-    tally: Tally = field(default_factory=dict)
+    capped: Tally = field(default_factory=dict, repr=False)  #: what the caps have judged
+    #: the rest; in the end it is empty, or holds all, and the caps admit it as it is
+    batch: Batch = field(default_factory=Batch, repr=False)
     lines_of: Counter[date] = field(default_factory=Counter)  #: lines of each wanted day
     lines: int = 0  #: lines that are not empty, of any day
     bad: int = 0
@@ -55,12 +57,31 @@ class Count:
     bad_places: list[str] = field(default_factory=list)  #: the first few: file, line, reason
     sketches: dict[Place, Sketch] = field(default_factory=dict)  #: whose views they were, where visitors are counted
 
-    batch: Batch = field(default_factory=Batch, repr=False)  #: what is not in the tally yet, while it is counted
+    @property
+    def tally(self) -> Tally:
+        """All counts, put together each time that it is asked for."""
+        return dict(self.counts())
+
+    def counts(self) -> Iterator[tuple[Coordinate, int]]:
+        """All counts, each coordinate once."""
+        return self.batch.coordinates() if self.batch else iter(self.capped.items())
+
+    def rows(self, day: date) -> Iterator[DailyCount]:
+        """The rows of one day; none counts more than `MOST`."""
+        return (DailyCount(*at, count if count < MOST else MOST) for at, count in self.counts() if at[0] == day)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Count):
+            return NotImplemented
+        told = [vars(count) | {"capped": count.tally, "batch": None} for count in (self, other)]
+        return told[0] == told[1]
+
+    __hash__ = None  # type: ignore[assignment]
 
     def add(self, other: Count, caps: Caps) -> None:
         """Add what was counted elsewhere; names over the caps become "(other)"."""
         self.batch.add(other.batch)
-        caps.add(other.tally.items(), self.tally)
+        caps.add(other.capped.items(), self.capped)
         for (day, site, page), sketch in other.sketches.items():
             _, site, page, _, _ = caps.admit(Coordinate(day, site, page, "views", ""), 0)
             self.sketches.setdefault((day, site, page), Sketch()).merge(sketch)
@@ -72,15 +93,15 @@ class Count:
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process. Names travel in columns, which take a quarter of the time that coordinates take."""
-        names = tuple(zip(*self.tally, strict=True)), tuple(self.tally.values())
+        names = tuple(zip(*self.capped, strict=True)), tuple(self.capped.values())
         sketches = {place: sketch.encode() for place, sketch in self.sketches.items()}
-        return vars(self) | {"tally": names, "sketches": sketches}
+        return vars(self) | {"capped": names, "sketches": sketches}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
-        names, counts = state["tally"]
-        tally = dict(zip(map(Coordinate._make, zip(*names, strict=True)), counts, strict=True))
+        names, counts = state["capped"]
+        capped = dict(zip(map(Coordinate._make, zip(*names, strict=True)), counts, strict=True))
         sketches = {place: Sketch.decode(encoded) for place, encoded in state["sketches"].items()}
-        vars(self).update(state | {"tally": tally, "sketches": sketches})
+        vars(self).update(state | {"capped": capped, "sketches": sketches})
 
 
 def rollup(
@@ -117,11 +138,21 @@ def rollup(
             progress=progress,
             keys=keys,
         )
-        for one in days:
-            sink.replace_day(one, source, rows_of(count.tally, one), lines=count.lines_of[one], force=force)
-            if isinstance(sink, Sketching):  # without visitors there are none, also where there were some before
-                sink.replace_sketches(one, source, sketches_of(count, one, keys))
+        write(count, days, sink, source=source, force=force, keys=keys)
     return count
+
+
+def write(
+    count: Count, days: Sequence[date], sink: Sink, *, source: str, force: bool = False, keys: DayKeys | None = None
+) -> None:
+    """Make what was counted the whole of what `source` has for each day. Raises `PartialDayError` (earlier days are
+    written) and `StoreError`."""
+    keys = keys or DayKeys()
+    with uncollected():
+        for day in days:
+            sink.replace_day(day, source, count.rows(day), lines=count.lines_of[day], force=force)
+            if isinstance(sink, Sketching):  # without visitors there are none, also where there were some before
+                sink.replace_sketches(day, source, sketches_of(count, day, keys))
 
 
 def sketches_of(count: Count, day: date, keys: DayKeys) -> Iterator[DailySketch]:
@@ -129,11 +160,6 @@ def sketches_of(count: Count, day: date, keys: DayKeys) -> Iterator[DailySketch]
     for (of, site, page), sketch in count.sketches.items():
         if of == day:
             yield DailySketch(day, site, page, key_id(keys(day)), sketch.encode())
-
-
-def rows_of(tally: Tally, day: date) -> Iterator[DailyCount]:
-    """A tally's rows of one day; none counts more than `MOST`."""
-    return (DailyCount(*coordinate, min(count, MOST)) for coordinate, count in tally.items() if coordinate[0] == day)
 
 
 def count_files(
@@ -164,7 +190,7 @@ def count_files(
                 counter.count(part, total, progress)
             if counter.tallier.visitors:
                 total.sketches = dict(counter.tallier.visitors.sketches)
-            counter.settle(total, last=True)
+            counter.finish(total)
             return total
         waiting = deque(divided(parts, task_size))
         tasks = {executor.submit(count_part, part, format, rules, wanted, keys): part for part in waiting}
@@ -183,7 +209,7 @@ def count_files(
             for task in tasks:
                 task.cancel()
             raise
-        counter.settle(total, last=True)
+        counter.finish(total)
         return total
 
 
@@ -263,11 +289,15 @@ class FileCounter:
                 into.bad += len(columns.bad)
         into.too_long += buffer.too_long
 
-    def settle(self, count: Count, *, last: bool = False) -> None:
-        """Put what stands in the batch into the tally. `last`: nothing comes behind it."""
+    def settle(self, count: Count) -> None:
+        """Have the caps judge what stands in the batch, so that it is no longer held."""
         count.lines_of += count.batch.lines()
-        if last and not count.tally:
-            count.tally = self.tallier.whole(count.batch)
-        else:
-            self.tallier.tally(count.batch, count.tally)
+        self.tallier.tally(count.batch, count.capped)
         count.batch = Batch()
+
+    def finish(self, count: Count) -> None:
+        """The same when all is counted; where the caps admit it as it is, it stays."""
+        if count.capped or not self.tallier.admits(count.batch):
+            self.settle(count)
+        else:
+            count.lines_of += count.batch.lines()

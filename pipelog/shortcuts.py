@@ -33,7 +33,7 @@ def hits_of(settings: Settings, *, today: Callable[[], date] | None = None) -> H
 def _pages(rules: Rules) -> Callable[[str], str | None]:
     page: Callable[[str], str | None] = application_page(PageNamer(rules))
     # Applications ask for the same pages over and over. A resolver's answers are remembered elsewhere, for a while.
-    return page if rules.resolver else lru_cache(maxsize=4_096)(page)
+    return page if rules.resolver else lru_cache(maxsize=16_384)(page)
 
 
 def application_page(namer: Any) -> Any:

@@ -13,7 +13,7 @@ import zstandard
 
 from pipelog import daily
 from pipelog.counting.rules import OTHER, Rules
-from pipelog.daily import Count, LogPart, count_files, find_logs, rollup, rows_of, size_of
+from pipelog.daily import Count, LogPart, count_files, find_logs, rollup, size_of
 from pipelog.errors import FormatError, LogFileError, PartialDayError, SettingsError
 from pipelog.model import Coordinate, DailyCount
 from pipelog.parsing.chunks import MAX_LINE
@@ -151,7 +151,7 @@ def test_any_day_where_none_is_given(logs: Path) -> None:
     count = count_files([put(logs / "a", lines("/a") + lines("/b", day=NEXT))], None)
     assert count.lines_of == {DAY: 1, NEXT: 1}
     assert views(count, NEXT) == {"/b": 1}
-    assert {row.day for row in rows_of(count.tally, NEXT)} == {NEXT}
+    assert {row.day for row in count.rows(NEXT)} == {NEXT}
 
 
 def test_rolled_up_twice_changes_nothing(logs: Path, sink: SQLiteSink) -> None:
@@ -324,9 +324,9 @@ def test_a_flood_of_names_is_counted_batch_by_batch(logs: Path, monkeypatch: pyt
     settled: list[int] = []
     settle = daily.FileCounter.settle
 
-    def counted(self: daily.FileCounter, count: Count, *, last: bool = False) -> None:
+    def counted(self: daily.FileCounter, count: Count) -> None:
         settled.append(1)
-        settle(self, count, last=last)
+        settle(self, count)
 
     monkeypatch.setattr(daily.FileCounter, "settle", counted)
     assert count_files(paths, [DAY]) == at_once

@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from datetime import date, timedelta
 from importlib import import_module
 
@@ -16,13 +16,13 @@ from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, set
 from pipelog.config import Settings
 from pipelog.counting.daykeys import DayKeys, KeyFolder
 from pipelog.counting.rules import OTHER
-from pipelog.daily import TASK, Count, LogPart, count_files, rollup, size_of
+from pipelog.daily import TASK, Count, LogPart, count_files, size_of, write
 from pipelog.errors import LogFileError, SettingsError, StoreError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
 
-ALONE = TASK // 4
+ALONE = TASK // 2
 """Bytes up to which one process is as fast as several."""
 
 
@@ -47,15 +47,21 @@ def run(arguments: Sequence[str]) -> int:
     parts = _parts(settings, words, days)
     size = sum(map(size_of, parts))
     jobs = options.jobs or (len(os.sched_getaffinity(0)) if size > ALONE else 1)
-    with _progress(size) as progress, _executor(jobs, options.executor) as executor:
-        kinds = {"format": settings.format, "rules": settings.counting, "executor": executor, "progress": progress}
-        kinds["task_size"] = TASK if options.executor else _task_size(size, jobs)
-        kinds["keys"] = _keys(settings, days, dry=options.dry_run)
-        if options.dry_run:
-            count = count_files(parts, days, **kinds)  # type: ignore[arg-type]
-        else:
-            with plugins.sink(settings.sink) as sink:
-                count = rollup(parts, days, sink, source=settings.source, force=options.force, **kinds)  # type: ignore[arg-type]
+    keys = _keys(settings, days, dry=options.dry_run)
+    with nullcontext() if options.dry_run else plugins.sink(settings.sink) as sink:  # first: a wrong one is said at once
+        with _progress(size) as progress, _executor(jobs, options.executor) as executor:
+            count = count_files(
+                parts,
+                days,
+                format=settings.format,
+                rules=settings.counting,
+                executor=executor,
+                task_size=TASK if options.executor else _task_size(size, jobs),
+                progress=progress,
+                keys=keys,
+            )
+        if sink:
+            write(count, days, sink, source=settings.source, force=options.force, keys=keys)
     _report(count, days, dry=options.dry_run)
     return 0
 
@@ -115,7 +121,7 @@ def _keys(settings: Settings, days: Sequence[date], *, dry: bool) -> DayKeys:
 def _report(count: Count, days: Sequence[date], *, dry: bool) -> None:
     verb = "would be written" if dry else "written"
     views, pages, other = Counter[date](), Counter[date](), Counter[date]()
-    for coordinate, number in count.tally.items():
+    for coordinate, number in count.counts():
         day, _, _, dimension, _ = coordinate
         if dimension == "views":
             views[day] += number

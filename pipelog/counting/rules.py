@@ -90,7 +90,7 @@ class Rules:
     #: most sites a day (0 = no cap); with %V and no canonical names a site is the client's own words
     max_sites: int = 1_000
     #: most names of pages and values a day, of all sites together (0 = no cap): what a store and a worker have to hold
-    max_names: int = 1_000_000
+    max_names: int = 500_000
     #: site -> the rules of a site that has settings of its own; they may differ in `OF_A_SITE` only
     sites: Mapping[str, Rules] = field(default_factory=dict, hash=False)
 

@@ -146,7 +146,7 @@ class Counts:
         self.requests = 0
         self.bytes = 0
         self.statuses: Counter[bytes] = Counter()  # as in the line
-        self.minutes: Counter[bytes] = Counter()  # views by the time in the line, its seconds at 0
+        self.minutes: Counter[str] = Counter()  # views by "HH:MM"
         self.views: Counter[str] = Counter()  # by page
         self.missing: Counter[str] = Counter()
         self.pairs: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # dimension -> (page, value)
@@ -161,6 +161,23 @@ class Counts:
         self.missing.update(other.missing)
         for dimension, pairs in other.pairs.items():
             self.pairs[dimension].update(pairs)
+
+    def coordinates(self, day: date, site: str) -> Iterator[tuple[Coordinate, int]]:
+        """Each count, as one of this day and site."""
+        yield _made((day, site, "", "requests", "")), self.requests
+        if self.bytes:
+            yield _made((day, site, "", "bytes", "")), self.bytes
+        for status, count in self.statuses.items():
+            if status != clf.MISSING:
+                yield _made((day, site, "", "status", str(int(status)))), count
+        for minute, count in self.minutes.items():
+            yield _made((day, site, "", "minute", minute)), count
+        for dimension, pages in (("views", self.views), ("missing", self.missing)):
+            for page, count in pages.items():
+                yield _made((day, site, page, dimension, "")), count
+        for dimension, pairs in self.pairs.items():
+            for (page, value), count in pairs.items():
+                yield _made((day, site, page, dimension, value)), count
 
 
 class Batch(dict[tuple[date, str], Counts]):
@@ -182,6 +199,11 @@ class Batch(dict[tuple[date, str], Counts]):
         """Add what was counted elsewhere."""
         for group, counts in other.items():
             self[group].add(counts)
+
+    def coordinates(self) -> Iterator[tuple[Coordinate, int]]:
+        """Each count, under its name as it came: the caps have not been asked."""
+        for (day, site), counts in self.items():
+            yield from counts.coordinates(day, site)
 
     def lines(self) -> Counter[date]:
         """The lines of each day."""
@@ -293,7 +315,7 @@ class Tallier:
             return
         counts.views.update(views)
         for time, count in Counter(compress(times, seen)).items():
-            counts.minutes[_whole_minute(time)] += count
+            counts.minutes[self._stamps[_whole_minute(time)][1]] += count
         if self.visitors is not None:
             self.visitors.add(day, site, views, compress(hosts, seen), compress(agents, seen), self.caps.admit)
         if any(campaigns):
@@ -310,37 +332,14 @@ class Tallier:
 
     def tally(self, batch: Batch, into: Tally) -> None:
         """Add what a batch holds to a tally, under the names that the caps admit."""
-        self.caps.add(self._coordinates(batch), into)
+        self.caps.add(batch.coordinates(), into)
 
-    def whole(self, batch: Batch) -> Tally:
-        """The tally of a batch that holds all that there is to count: the caps cost nothing where none is reached."""
+    def admits(self, batch: Batch) -> bool:
+        """Whether the caps admit all names of a batch, if it holds all that there is to count; this costs no time a
+        name. Where not, or when that cannot be said for sure, `tally` it."""
         pages: list[Collection[str]] = []
         pairs: list[Collection[tuple[str, str]]] = []
         for counts in batch.values():
             pages += [counts.views, counts.missing, {page for page, _ in counts.pairs.get("bot", ())}]
             pairs += counts.pairs.values()
-        tally: Tally = {}
-        if self.caps.fit(len(batch), pages, pairs):
-            for coordinate, count in self._coordinates(batch):
-                tally[coordinate] = tally.get(coordinate, 0) + count
-        else:
-            self.tally(batch, tally)
-        return tally
-
-    def _coordinates(self, batch: Batch) -> Iterator[tuple[Coordinate, int]]:
-        """Every count of a batch, a coordinate perhaps twice: 02:10 in the night when clocks go back."""
-        for (day, site), counts in batch.items():
-            yield _made((day, site, "", "requests", "")), counts.requests
-            if counts.bytes:
-                yield _made((day, site, "", "bytes", "")), counts.bytes
-            for status, count in counts.statuses.items():
-                if status != clf.MISSING:
-                    yield _made((day, site, "", "status", str(int(status)))), count
-            for time, count in counts.minutes.items():
-                yield _made((day, site, "", "minute", self._stamps[time][1])), count
-            for dimension, pages in (("views", counts.views), ("missing", counts.missing)):
-                for page, count in pages.items():
-                    yield _made((day, site, page, dimension, "")), count
-            for dimension, pairs in counts.pairs.items():
-                for (page, value), count in pairs.items():
-                    yield _made((day, site, page, dimension, value)), count
+        return self.caps.fit(len(batch), pages, pairs)

@@ -21,21 +21,40 @@ from pipelog.backends.sqlite import SQLiteBackend
 NAMES = {"sqlite": "pipelog, SQLite", "memcached": "pipelog, memcached", "incr": "one incr a line, memcached"}
 
 
+LOGS: Mapping[str, Mapping[str, float]] = {
+    "a news site: 20,000 pages, 200,000 counters a day": {"odd": 0.005},
+    "a small site: 1,000 pages": {"pages": 1_000},
+}
+
+
 def measure(sizes: Sizes, folder: Path) -> Part:
-    """The table of the pipe."""
-    log = logs.made(folder, sizes.lines, odd=0.005, start=datetime.now(UTC).date().isoformat())
+    """A table for each log; the targets are those of the first."""
+    part = Part()
+    for number, (title, options) in enumerate(LOGS.items()):
+        log = logs.made(folder, sizes.lines, **options, start=datetime.now(UTC).date().isoformat())
+        usages, counted = _measured(log, sizes, folder, f"pipe{number}")
+        made = told(usages, counted, sizes, title)
+        part.tables += made.tables
+        if number == 0:
+            part.figures, part.plots = made.figures, made.plots
+    return part
+
+
+def _measured(log: Path, sizes: Sizes, folder: Path, name_of_stores: str) -> tuple[dict[str, list[Usage]], dict[str, int]]:
+    """The runs of each, and what all of them have counted."""
     usages: dict[str, list[Usage]] = {}
     counted: dict[str, int] = {}
-    with stores(folder, "pipe") as urls:
+    with stores(folder, name_of_stores) as urls:
         names = [name for name in NAMES if name in urls or (name == "incr" and "memcached" in urls)]
         for number in range(sizes.rounds):
             turn = number % len(names)
             for name in (*names[turn:], *names[:turn]):
                 # SQLite comes first in the first round, and tells the pages that memcached cannot list.
-                usage, views = _once(name, f"{name}{number}", urls, log, folder, counted)
+                prefix = f"{name_of_stores}{name}{number}"
+                usage, views = _once(name, prefix, urls, log, folder, counted)
                 usages.setdefault(name, []).append(usage)
                 _check(NAMES[name], views, counted)
-    return told(usages, counted, sizes)
+    return usages, counted
 
 
 def _once(
@@ -83,10 +102,10 @@ def _check(name: str, views: Mapping[str, int], counted: dict[str, int]) -> None
         )
 
 
-def told(usages: Mapping[str, list[Usage]], counted: Mapping[str, int], sizes: Sizes) -> Part:
+def told(usages: Mapping[str, list[Usage]], counted: Mapping[str, int], sizes: Sizes, title: str) -> Part:
     """The table, and the figures that have targets."""
     columns = ["", "seconds", "lines a second", "CPU a line", "most memory", "times pipelog, SQLite"]
-    table = Table(f"{sizes.lines:,} lines from a pipe to committed counts, on one core", columns)
+    table = Table(f"{sizes.lines:,} lines from a pipe to committed counts, on one core; {title}", columns)
     part = Part([table])
     first = median([usage.seconds for usage in usages["sqlite"]])
     for name, runs in usages.items():
