@@ -48,7 +48,9 @@ def run(arguments: Sequence[str]) -> int:
     size = sum(map(size_of, parts))
     jobs = options.jobs or (len(os.sched_getaffinity(0)) if size > ALONE else 1)
     keys = _keys(settings, days, dry=options.dry_run)
-    with nullcontext() if options.dry_run else plugins.sink(settings.sink) as sink:  # first: a wrong one is said at once
+    with (
+        nullcontext() if options.dry_run else plugins.sink(settings.sink) as sink
+    ):  # first: a wrong one is said at once
         with _progress(size) as progress, _executor(jobs, options.executor) as executor:
             count = count_files(
                 parts,

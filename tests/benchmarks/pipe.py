@@ -40,7 +40,9 @@ def measure(sizes: Sizes, folder: Path) -> Part:
     return part
 
 
-def _measured(log: Path, sizes: Sizes, folder: Path, name_of_stores: str) -> tuple[dict[str, list[Usage]], dict[str, int]]:
+def _measured(
+    log: Path, sizes: Sizes, folder: Path, name_of_stores: str
+) -> tuple[dict[str, list[Usage]], dict[str, int]]:
     """The runs of each, and what all of them have counted."""
     usages: dict[str, list[Usage]] = {}
     counted: dict[str, int] = {}
