@@ -197,8 +197,9 @@ def count_files(
         done: dict[LogPart, Count] = {}
         try:
             for task in as_completed(tasks):
-                part = tasks[task]
+                part = tasks.pop(task)  # a future holds its result for as long as somebody holds it
                 done[part] = task.result()
+                del task
                 if progress:
                     progress(size_of(part))
                 while waiting and waiting[0] in done:  # in their order, so that caps admit the same names every time
