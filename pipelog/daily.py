@@ -76,8 +76,6 @@ class Count:
         told = [vars(count) | {"capped": count.tally, "batch": None} for count in (self, other)]
         return told[0] == told[1]
 
-    __hash__ = None  # type: ignore[assignment]
-
     def add(self, other: Count, caps: Caps) -> None:
         """Add what was counted elsewhere; names over the caps become "(other)"."""
         self.batch.add(other.batch)
@@ -127,27 +125,23 @@ def rollup(
     """
     days = [day] if isinstance(day, date) else list(day)
     keys = keys or DayKeys()
-    with uncollected():
-        count = count_files(
-            files,
-            days,
-            format=format,
-            rules=rules,
-            executor=executor,
-            task_size=task_size,
-            progress=progress,
-            keys=keys,
-        )
-        write(count, days, sink, source=source, force=force, keys=keys)
+    count = count_files(
+        files,
+        days,
+        format=format,
+        rules=rules,
+        executor=executor,
+        task_size=task_size,
+        progress=progress,
+        keys=keys,
+    )
+    write(count, days, sink, source=source, keys=keys, force=force)
     return count
 
 
-def write(
-    count: Count, days: Sequence[date], sink: Sink, *, source: str, force: bool = False, keys: DayKeys | None = None
-) -> None:
-    """Make what was counted the whole of what `source` has for each day. Raises `PartialDayError` (earlier days are
-    written) and `StoreError`."""
-    keys = keys or DayKeys()
+def write(count: Count, days: Sequence[date], sink: Sink, *, source: str, keys: DayKeys, force: bool = False) -> None:
+    """Make what was counted under `keys` the whole of what `source` has for each day. Raises `PartialDayError` (earlier
+    days are written) and `StoreError`."""
     with uncollected():
         for day in days:
             sink.replace_day(day, source, count.rows(day), lines=count.lines_of[day], force=force)

@@ -48,9 +48,8 @@ def run(arguments: Sequence[str]) -> int:
     size = sum(map(size_of, parts))
     jobs = options.jobs or (len(os.sched_getaffinity(0)) if size > ALONE else 1)
     keys = _keys(settings, days, dry=options.dry_run)
-    with (
-        nullcontext() if options.dry_run else plugins.sink(settings.sink) as sink
-    ):  # first: a wrong one is said at once
+    writing = nullcontext() if options.dry_run else plugins.sink(settings.sink)
+    with writing as sink:  # first: a wrong one is said before anything is counted
         with _progress(size) as progress, _executor(jobs, options.executor) as executor:
             count = count_files(
                 parts,
@@ -62,8 +61,8 @@ def run(arguments: Sequence[str]) -> int:
                 progress=progress,
                 keys=keys,
             )
-        if sink:
-            write(count, days, sink, source=settings.source, force=options.force, keys=keys)
+        if sink is not None:
+            write(count, days, sink, source=settings.source, keys=keys, force=options.force)
     _report(count, days, dry=options.dry_run)
     return 0
 

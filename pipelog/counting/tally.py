@@ -114,15 +114,16 @@ class Requests(Memo[bytes, Request]):
 
     def _before_query(self, raw: bytes) -> Request | None:
         """What method and path mean whatever query follows; None where that cannot be said without it."""
-        plain = _PLAIN.fullmatch(raw + b" HTTP/1.1")
-        request = self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii")) if plain else None
+        request = self._plain(raw + b" HTTP/1.1")
         return None if request and request.search else request
 
     def _judged(self, raw: bytes) -> Request:
+        return self._plain(raw) or self._judge.request(*clf.split_request(raw)[:2])
+
+    def _plain(self, raw: bytes) -> Request | None:
+        """What nearly all lines mean, the same as by `split_request` in half the time; None where it is another one."""
         plain = _PLAIN.fullmatch(raw)
-        if plain:  # nearly all: the same as `split_request` finds, in half the time
-            return self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii"))
-        return self._judge.request(*clf.split_request(raw)[:2])
+        return self._judge.request(plain[1].decode("ascii"), plain[2].decode("ascii")) if plain else None
 
 
 def tells_agent(format: LogFormat) -> bool:

@@ -128,7 +128,7 @@ class FastReader:
                 continue
             for column, value in zip(columns, raw, strict=True):
                 column[number] = value
-        kept = [tuple(column if all(good) else compress(column, good)) for column in columns]
+        kept = [tuple(compress(column, good)) for column in columns]
         return _columns(kept, len(odd) - empty, list(_placed(bad, chunk)))
 
 

@@ -57,7 +57,7 @@ def fast(items: Sequence[Item], wanted: Collection[int]) -> bytes | None:
 
     A line that it matches `exact` matches with the same values: each of its value patterns is a part of that of
     `exact` and holds no byte with which the next literal begins, so that a value ends at the first possible place
-    here too. Only it may run on into the next line; then there are fewer rows than newlines.
+    here too. But it may run on into the next line; then there are fewer rows than newlines.
     None where a format has a directive that cannot be treated so.
     """
     line = []

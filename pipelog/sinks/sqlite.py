@@ -144,6 +144,13 @@ def _text(blob: bytes) -> str:
     return blob.decode("utf-8", "surrogateescape")
 
 
+def _portions(blobs: list[bytes]) -> Iterator[tuple[list[bytes], str]]:
+    """As many as one statement takes at a time, with their places in it."""
+    for start in range(0, len(blobs), _VARIABLES):
+        part = blobs[start : start + _VARIABLES]
+        yield part, ", ".join("?" * len(part))
+
+
 class _Ids(dict[str, int]):
     """Name -> its id in the database, given where it has none. Holds some of them: most names of a day come again."""
 
@@ -161,10 +168,7 @@ class _Ids(dict[str, int]):
             self.clear()
         new = {_blob(name): name for name in names if name not in self}
         self._database.executemany("INSERT OR IGNORE INTO name (text) VALUES (?)", ([blob] for blob in sorted(new)))
-        blobs = list(new)
-        for start in range(0, len(blobs), _VARIABLES):
-            part = blobs[start : start + _VARIABLES]
-            places = ", ".join("?" * len(part))
+        for part, places in _portions(list(new)):
             found = self._database.execute(f"SELECT text, id FROM name WHERE text IN ({places})", part)
             self.update((new[blob], identifier) for blob, identifier in found)
 
@@ -271,14 +275,13 @@ class SQLiteSink(Sink, Merging, Sketching):
                 return {}
             fixed = [ids[0][0], ids[1][0], _number(since), _number(until)]
             sums: dict[str, int] = {}
-            for start in range(0, len(wanted), _VARIABLES):
-                part = wanted[start : start + _VARIABLES]
+            for part, places in _portions(wanted):
                 # The sum is a query of its own per page, so that nothing has to be sorted into groups.
                 query = f"""SELECT text, (
                                 SELECT SUM(hit.count) FROM series CROSS JOIN hit ON hit.series = series.id
                                 WHERE series.page = name.id AND series.dimension = ? AND series.site = ?
                                 AND hit.day BETWEEN ? AND ?) AS sum
-                            FROM name WHERE text IN ({", ".join("?" * len(part))}) AND sum IS NOT NULL"""
+                            FROM name WHERE text IN ({places}) AND sum IS NOT NULL"""
                 sums.update((_text(text), count) for text, count in database.execute(query, fixed + part))
             return sums
 
@@ -292,14 +295,13 @@ class SQLiteSink(Sink, Merging, Sketching):
             database = self._open()
             if database is None:
                 return {}
-            for start in range(0, len(wanted), _VARIABLES):
-                part = wanted[start : start + _VARIABLES]
+            for part, places in _portions(wanted):
                 query = f"""SELECT page.text, hit.day, SUM(hit.count)
                             FROM name AS page CROSS JOIN series ON series.page = page.id
                             AND series.dimension = (SELECT id FROM name WHERE text = ?)
                             AND series.site = (SELECT id FROM name WHERE text = ?)
                             CROSS JOIN hit ON hit.series = series.id AND hit.day BETWEEN ? AND ?
-                            WHERE page.text IN ({", ".join("?" * len(part))}) GROUP BY page.id, hit.day"""
+                            WHERE page.text IN ({places}) GROUP BY page.id, hit.day"""
                 for text, number, count in database.execute(query, fixed + part):
                     found.setdefault(_text(text), {})[date.fromordinal(number + _EPOCH)] = count
         return found
