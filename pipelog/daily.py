@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import gc
 import os
+import pickle
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, as_completed
+from concurrent.futures import Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
+from functools import partial
+from itertools import islice
 from typing import Any
 
 from pipelog.counting.caps import Caps
@@ -25,7 +28,7 @@ from pipelog.counting.tally import Batch, Tallier
 from pipelog.counting.visitors import Place, Visitors
 from pipelog.model import MOST, Coordinate, DailyCount, DailySketch, Tally
 from pipelog.parsing.chunks import LineBuffer, whole_lines
-from pipelog.parsing.logfiles import find_logs, open_log
+from pipelog.parsing.logfiles import find_logs, is_packed, open_log
 from pipelog.parsing.logformat import LogFormat
 from pipelog.parsing.logparts import LogPart, divided, lines_before, size_of
 from pipelog.sinks.base import Sink, Sketching
@@ -36,9 +39,12 @@ PLACES = 5
 """Bad lines whose place is remembered."""
 CHUNK = 1 << 17
 """Bytes read at once; eight times as many are a fifth slower, for they do not stay in the processor's cache."""
-TASK = 1 << 26
+TASK = 1 << 27
 """Bytes of a plain file that are a task: few enough that all cores have work to the end, and enough that what the tasks
 have in common (most pages) is not judged and added up too often."""
+TASK_NAMES = 150_000
+"""Names after which a task over a plain file ends; what is left of its part is another task. So it holds few of them,
+and the caps are asked by who adds up alone."""
 NAMES = 300_000
 """Names after which a batch gets its coordinates and so is capped: a flood of new ones costs bounded memory."""
 
@@ -113,13 +119,15 @@ def rollup(
     executor: Executor | None = None,
     force: bool = False,
     task_size: int = TASK,
+    ahead: int | None = None,
     progress: Callable[[int], None] | None = None,
     keys: DayKeys | None = None,
 ) -> Count:
     """Count `files` and make the result the whole of what `source` has for `day` (or each of several days).
 
     Only lines stamped with a wanted day count, in whatever file they stand. `executor`: any
-    `concurrent.futures.Executor`; a task is a packed file, or about `task_size` bytes of a plain one.
+    `concurrent.futures.Executor`; a task is a packed file, or about `task_size` bytes of a plain one; `ahead` of them
+    are handed out at once (None: all), and wait in memory to be added up.
     `progress` is told the bytes read as they are read. Raises
     `LogFileError` (nothing was changed) and `PartialDayError` (earlier days of the call are written).
     """
@@ -132,6 +140,7 @@ def rollup(
         rules=rules,
         executor=executor,
         task_size=task_size,
+        ahead=ahead,
         progress=progress,
         keys=keys,
     )
@@ -164,14 +173,15 @@ def count_files(
     rules: Rules | None = None,
     executor: Executor | None = None,
     task_size: int = TASK,
+    ahead: int | None = None,
     progress: Callable[[int], None] | None = None,
     keys: DayKeys | None = None,
 ) -> Count:
-    """Tally the lines of the wanted days (None = any) in some files.
+    """Tally the lines of the wanted days (None = any) in some files; the executor as for `rollup`.
 
-    Raises `LogFileError`, `FormatError`, `SettingsError`. With an executor a part of very many names is capped before
-    it is added, so that a name may stand under "(other)" there which one pass over all files had room for; no count is
-    lost.
+    Raises `LogFileError`, `FormatError`, `SettingsError`. With an executor a packed file of very many names is capped
+    before it is added, so that a name may stand under "(other)" there which one pass over all files had room for; no
+    count is lost.
     """
     rules = rules or Rules()
     parts = [file if isinstance(file, LogPart) else LogPart(os.fspath(file)) for file in files]
@@ -186,24 +196,11 @@ def count_files(
                 total.sketches = dict(counter.tallier.visitors.sketches)
             counter.finish(total)
             return total
-        waiting = deque(divided(parts, task_size))
-        tasks = {executor.submit(count_part, part, format, rules, wanted, keys): part for part in waiting}
-        done: dict[LogPart, Count] = {}
-        try:
-            for task in as_completed(tasks):
-                part = tasks.pop(task)  # a future holds its result for as long as somebody holds it
-                done[part] = task.result()
-                del task
-                if progress:
-                    progress(size_of(part))
-                while waiting and waiting[0] in done:  # in their order, so that caps admit the same names every time
-                    total.add(done.pop(waiting.popleft()), caps)
-                    if total.batch.names > NAMES:
-                        counter.settle(total)
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            raise
+        task = partial(count_part, format=format, rules=rules, days=wanted, keys=keys)
+        for count in _in_tasks(executor, task, divided(parts, task_size), ahead, progress):
+            total.add(count, caps)
+            if total.batch.names > NAMES:
+                counter.settle(total)
         counter.finish(total)
         return total
 
@@ -221,10 +218,59 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
+Counted = tuple[Count, LogPart | None]
+"""What was counted of a part, and what of it is left to be counted."""
+
+
+def _in_tasks(
+    executor: Executor,
+    task: Callable[[LogPart], Counted],
+    parts: Iterator[LogPart],
+    ahead: int | None,
+    progress: Callable[[int], None] | None,
+) -> Iterator[Count]:
+    """What was counted in `parts`, each as soon as it is known, but in their order: so the caps admit the same names
+    every time."""
+    waiting: deque[LogPart] = deque()
+    running: dict[Future[Counted], LogPart] = {}
+    early: dict[LogPart, bytes] = {}
+    try:
+        while True:
+            for part in islice(parts, None if ahead is None else ahead - len(running)):
+                waiting.append(part)
+                running[executor.submit(task, part)] = part
+            if not running:
+                return
+            future = next(as_completed(running))
+            part = running.pop(future)
+            count, rest = future.result()
+            del future  # it holds its result for as long as somebody holds it
+            if rest:
+                running[executor.submit(task, rest)] = rest
+            if progress:
+                progress(size_of(part) - (size_of(rest) if rest else 0))
+            if part != waiting[0]:
+                early[part] = pickle.dumps((count, rest))  # a tenth of the memory
+                del count
+                continue
+            while True:
+                waiting.popleft()
+                if rest:
+                    waiting.appendleft(rest)
+                yield count
+                del count
+                if not waiting or waiting[0] not in early:
+                    break
+                count, rest = pickle.loads(early.pop(waiting[0]))
+    finally:
+        for future in running:
+            future.cancel()
+
+
 _process = threading.local()
 
 
-def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] | None, keys: DayKeys) -> Count:
+def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] | None, keys: DayKeys) -> Counted:
     """Tally one part: a task for an executor. What a process has judged it remembers for its next task."""
     wanted = format, rules, days, keys
     with uncollected():
@@ -236,10 +282,10 @@ def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] |
         if people:
             people.forget(lambda day: True)
         count = Count()
-        counter.count(part, count, None)
+        rest = counter.count(part, count, None, most=None if is_packed(part.path) else TASK_NAMES)
         if people:
             count.sketches = dict(people.sketches)
-        return count
+        return count, rest
 
 
 class FileCounter:
@@ -253,19 +299,20 @@ class FileCounter:
         self.tallier = Tallier(rules, self._format, caps, Visitors(keys, pages=True) if rules.visitors else None)
         self._days = days
 
-    def count(self, part: LogPart, into: Count, progress: Callable[[int], None] | None) -> None:
-        """Add one file. `settle` what stands in the batch afterwards."""
-        buffer = LineBuffer(numbered=True)
+    def count(
+        self, part: LogPart, into: Count, progress: Callable[[int], None] | None, most: int | None = None
+    ) -> LogPart | None:
+        """Add one file, or as much of a plain one as it takes for `most` names; returns what is left of it. `settle`
+        what stands in the batch afterwards."""
+        buffer, at = LineBuffer(numbered=True), part.start
         with open_log(part.path, part.start) as (stream, told):
             # The lines before the part are counted only where a bad one is to be named.
             newlines = 0
-            left = None if part.end is None else part.end - part.start
 
             def read(size: int) -> bytes:
-                nonlocal left
-                piece = stream.read(size if left is None else min(size, left))
-                if left is not None:
-                    left -= len(piece)
+                nonlocal at
+                piece = stream.read(size if part.end is None else min(size, part.end - at))
+                at += len(piece)
                 if progress:
                     progress(told())
                 return piece
@@ -278,11 +325,15 @@ class FileCounter:
                 if len(into.bad_places) < PLACES:
                     newlines += chunk.count(b"\n")
                 self.tallier.add(columns, into.batch, days=self._days)
-                if into.batch.names > NAMES:
-                    self.settle(into)
                 into.lines += columns.lines
                 into.bad += len(columns.bad)
+                if most and into.batch.names > most:
+                    into.too_long += buffer.too_long
+                    return LogPart(part.path, at - buffer.held, part.end)
+                if into.batch.names > NAMES:
+                    self.settle(into)
         into.too_long += buffer.too_long
+        return None
 
     def settle(self, count: Count) -> None:
         """Have the caps judge what stands in the batch, so that it is no longer held."""

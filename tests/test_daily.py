@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
-from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 from datetime import date, timedelta
 from pathlib import Path
 
@@ -336,6 +336,60 @@ def test_a_flood_of_names_is_counted_batch_by_batch(logs: Path, monkeypatch: pyt
         capped = count_files(paths, [DAY], rules=Rules(max_pages=100), executor=executor)
     assert sum(views(capped).values()) == sum(views(at_once).values())
     assert len(views(capped)) <= 101
+
+
+@pytest.mark.parametrize("rules", [Rules(), Rules(max_pages=100), Rules(max_names=50)], ids=["", "pages", "names"])
+def test_a_task_of_many_names_leaves_the_rest_to_another(
+    logs: Path, monkeypatch: pytest.MonkeyPatch, rules: Rules
+) -> None:
+    too_long = b"x" * (MAX_LINE + 1) + b"\n"
+    content = [lines(*(f"/{name}{n % 400}" for n in range(1000))) + b"bad\n" + too_long + line("/a") for name in "xyz"]
+    paths = [put(logs / name, text.rstrip()) for name, text in zip("xyz", content, strict=True)]
+    monkeypatch.setattr(daily, "CHUNK", 4_000)
+    monkeypatch.setattr(daily, "NAMES", 10_000)
+    at_once = count_files(paths, [DAY], rules=rules)
+    monkeypatch.setattr(daily, "TASK_NAMES", 100)
+    parts: list[LogPart] = []
+    told: list[int] = []
+
+    class Watched(ThreadPoolExecutor):
+        def submit(self, task, part):  # type: ignore[no-untyped-def]
+            parts.append(part)
+            return super().submit(task, part)
+
+    with Watched(2) as executor:
+        for ahead in (None, 1, 2):
+            apart = count_files(paths, [DAY], rules=rules, executor=executor, ahead=ahead, progress=told.append)
+            assert apart == at_once
+    assert len(parts) > 3 * 20
+    assert sum(told) == 3 * sum(map(os.path.getsize, paths))
+
+
+def test_no_more_tasks_are_handed_out_than_are_asked_for(logs: Path) -> None:
+    paths = [put(logs / str(number), lines(f"/{number}")) for number in range(20)]
+    running = most = 0
+
+    class Watched(ThreadPoolExecutor):
+        def submit(self, task, part):  # type: ignore[no-untyped-def]
+            nonlocal running, most
+            running += 1
+            most = max(most, running)
+            future = super().submit(task, part)
+            return _Told(future)
+
+    class _Told(Future):  # type: ignore[type-arg]
+        def __init__(self, future: Future) -> None:  # type: ignore[type-arg]
+            super().__init__()
+            future.add_done_callback(lambda done: self.set_result(done.result()))
+
+        def result(self, timeout: float | None = None):  # type: ignore[no-untyped-def]
+            nonlocal running
+            running -= 1
+            return super().result(timeout)
+
+    with Watched(4) as executor:
+        count = count_files(paths, [DAY], executor=executor, ahead=3)
+    assert (most, len(views(count))) == (3, 20)
 
 
 # -- finding -----------------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@ from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
 
-ALONE = TASK // 2
+ALONE = 1 << 25
 """Bytes up to which one process is as fast as several."""
 
 
@@ -50,7 +50,7 @@ def run(arguments: Sequence[str]) -> int:
     keys = _keys(settings, days, dry=options.dry_run)
     writing = nullcontext() if options.dry_run else plugins.sink(settings.sink)
     with writing as sink:  # first: a wrong one is said before anything is counted
-        with _progress(size) as progress, _executor(jobs, options.executor) as executor:
+        with _executor(jobs, options.executor) as executor, _progress(size) as progress:
             count = count_files(
                 parts,
                 days,
@@ -58,6 +58,7 @@ def run(arguments: Sequence[str]) -> int:
                 rules=settings.counting,
                 executor=executor,
                 task_size=TASK if options.executor else _task_size(size, jobs),
+                ahead=None if options.executor else 2 * jobs,
                 progress=progress,
                 keys=keys,
             )
@@ -175,6 +176,7 @@ def _executor(jobs: int, factory: str | None) -> Iterator[Executor | None]:
 
         # A fork is 100 ms sooner at work than a new Python; there are no threads yet that it could tear.
         with ProcessPoolExecutor(jobs, get_context("fork")) as executor:
+            executor.submit(int).result()  # forks all of them
             yield executor
     else:
         yield None
