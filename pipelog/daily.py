@@ -45,8 +45,13 @@ have in common (most pages) is not judged and added up too often."""
 TASK_NAMES = 150_000
 """Names after which a task over a plain file ends; what is left of its part is another task. So it holds few of them,
 and the caps are asked by who adds up alone."""
+HELD = 2
+"""Results of tasks that wait, pickled, until there is nothing more to be counted: so the memory that counting takes and
+that of adding up are not needed at once."""
 NAMES = 300_000
 """Names after which a batch gets its coordinates and so is capped: a flood of new ones costs bounded memory."""
+
+_row = partial(tuple.__new__, DailyCount)  # of a tuple: a third of the time that DailyCount takes
 
 
 @dataclass(eq=False)
@@ -74,7 +79,7 @@ class Count:
 
     def rows(self, day: date) -> Iterator[DailyCount]:
         """The rows of one day; none counts more than `MOST`."""
-        return (DailyCount(*at, count if count < MOST else MOST) for at, count in self.counts() if at[0] == day)
+        return (_row((*at, count if count < MOST else MOST)) for at, count in self.counts() if at[0] == day)
 
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Count):
@@ -174,10 +179,12 @@ def count_files(
     executor: Executor | None = None,
     task_size: int = TASK,
     ahead: int | None = None,
+    close: bool = False,
     progress: Callable[[int], None] | None = None,
     keys: DayKeys | None = None,
 ) -> Count:
-    """Tally the lines of the wanted days (None = any) in some files; the executor as for `rollup`.
+    """Tally the lines of the wanted days (None = any) in some files; the executor as for `rollup`. `close`: it is shut
+    down as soon as its tasks are done, before their last results are added up.
 
     Raises `LogFileError`, `FormatError`, `SettingsError`. With an executor a packed file of very many names is capped
     before it is added, so that a name may stand under "(other)" there which one pass over all files had room for; no
@@ -197,10 +204,12 @@ def count_files(
             counter.finish(total)
             return total
         task = partial(count_part, format=format, rules=rules, days=wanted, keys=keys)
-        for count in _in_tasks(executor, task, divided(parts, task_size), ahead, progress):
+        tasks = divided(parts, task_size)
+        for count in _in_tasks(executor, task, tasks, ahead=ahead, close=close, progress=progress):
             total.add(count, caps)
             if total.batch.names > NAMES:
                 counter.settle(total)
+            del count  # before the next one is unpickled
         counter.finish(total)
         return total
 
@@ -218,50 +227,49 @@ def uncollected() -> Iterator[None]:
             gc.enable()
 
 
-Counted = tuple[Count, LogPart | None]
-"""What was counted of a part, and what of it is left to be counted."""
+Counted = tuple[bytes, LogPart | None]
+"""What was counted of a part, pickled (a tenth of the memory, until it is added up), and what of it is left."""
 
 
 def _in_tasks(
     executor: Executor,
     task: Callable[[LogPart], Counted],
     parts: Iterator[LogPart],
+    *,
     ahead: int | None,
+    close: bool,
     progress: Callable[[int], None] | None,
 ) -> Iterator[Count]:
-    """What was counted in `parts`, each as soon as it is known, but in their order: so the caps admit the same names
-    every time."""
+    """What was counted in `parts`, in their order: so the caps admit the same names every time."""
     waiting: deque[LogPart] = deque()
     running: dict[Future[Counted], LogPart] = {}
-    early: dict[LogPart, bytes] = {}
+    done: dict[LogPart, Counted] = {}
+
+    def in_order(held: int) -> Iterator[Count]:
+        while waiting and waiting[0] in done and len(done) > held:
+            count, rest = done.pop(waiting.popleft())
+            if rest:
+                waiting.appendleft(rest)
+            yield pickle.loads(count)
+
     try:
         while True:
             for part in islice(parts, None if ahead is None else ahead - len(running)):
                 waiting.append(part)
                 running[executor.submit(task, part)] = part
             if not running:
-                return
+                break
             future = next(as_completed(running))
             part = running.pop(future)
-            count, rest = future.result()
-            del future  # it holds its result for as long as somebody holds it
+            done[part] = _, rest = future.result()
             if rest:
                 running[executor.submit(task, rest)] = rest
             if progress:
                 progress(size_of(part) - (size_of(rest) if rest else 0))
-            if part != waiting[0]:
-                early[part] = pickle.dumps((count, rest))  # a tenth of the memory
-                del count
-                continue
-            while True:
-                waiting.popleft()
-                if rest:
-                    waiting.appendleft(rest)
-                yield count
-                del count
-                if not waiting or waiting[0] not in early:
-                    break
-                count, rest = pickle.loads(early.pop(waiting[0]))
+            yield from in_order(HELD)
+        if close:
+            executor.shutdown()
+        yield from in_order(0)
     finally:
         for future in running:
             future.cancel()
@@ -285,7 +293,7 @@ def count_part(part: LogPart, format: str, rules: Rules, days: frozenset[date] |
         rest = counter.count(part, count, None, most=None if is_packed(part.path) else TASK_NAMES)
         if people:
             count.sketches = dict(people.sketches)
-        return count, rest
+        return pickle.dumps(count), rest
 
 
 class FileCounter:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import random
 import runpy
 import subprocess
@@ -14,6 +15,7 @@ from pathlib import Path
 import pytest
 from cli_helpers import EXAMPLES, PIPELOG, environment
 
+from pipelog import daily
 from pipelog.counting.rules import Rules
 from pipelog.daily import Count, LogPart, count_files
 from pipelog.errors import LogFileError
@@ -124,6 +126,23 @@ def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path) -> None:
     with Watched(1) as executor, pytest.raises(LogFileError, match="damaged"):
         count_files([str(bad), log], [DAY], executor=executor, task_size=1 << 18)
     assert sum(task.cancelled() for task in submitted) >= len(submitted) - 3 > 10
+
+
+def test_an_executor_is_closed_before_its_last_results_are_added_up(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    add, shutdown = daily.Count.add, ThreadPoolExecutor.shutdown
+    monkeypatch.setattr(daily.Count, "add", lambda *given: told.append("add") or add(*given))
+    monkeypatch.setattr(ThreadPoolExecutor, "shutdown", lambda *given: told.append("closed") or shutdown(*given))
+    alone = count_files([log], [DAY])
+    parts = 6
+    size = os.path.getsize(log) // parts
+    assert count_files([log], [DAY], executor=ThreadPoolExecutor(2), task_size=size, close=True) == alone
+    assert told == ["add"] * (parts - daily.HELD) + ["closed"] + ["add"] * daily.HELD
+    told.clear()
+    executor = ThreadPoolExecutor(2)
+    assert count_files([log], [DAY], executor=executor, task_size=size) == alone
+    assert told == ["add"] * parts
+    executor.shutdown()
 
 
 def test_counts_travel_whole(log: str) -> None:

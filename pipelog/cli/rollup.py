@@ -59,6 +59,7 @@ def run(arguments: Sequence[str]) -> int:
                 executor=executor,
                 task_size=TASK if options.executor else _task_size(size, jobs),
                 ahead=None if options.executor else 2 * jobs,
+                close=True,
                 progress=progress,
                 keys=keys,
             )

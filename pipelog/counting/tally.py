@@ -152,6 +152,18 @@ class Counts:
         self.missing: Counter[str] = Counter()
         self.pairs: defaultdict[str, Counter[tuple[str, str]]] = defaultdict(Counter)  # dimension -> (page, value)
 
+    def __getstate__(self) -> tuple[Any, ...]:
+        """For another process. Names travel in columns: a pair is no object of its own there, half the time and less
+        memory."""
+        columns = {dimension: (*zip(*pairs, strict=True), [*pairs.values()]) for dimension, pairs in self.pairs.items()}
+        return self.requests, self.bytes, self.statuses, self.minutes, self.views, self.missing, columns
+
+    def __setstate__(self, state: tuple[Any, ...]) -> None:
+        self.requests, self.bytes, self.statuses, self.minutes, self.views, self.missing, columns = state
+        self.pairs = defaultdict(Counter)
+        for dimension, (pages, values, counts) in columns.items():
+            self.pairs[dimension] = Counter(dict(zip(zip(pages, values, strict=True), counts, strict=True)))
+
     def add(self, other: Counts) -> None:
         """Add what was counted elsewhere."""
         self.requests += other.requests
