@@ -295,6 +295,7 @@ def test_an_empty_store_says_how_to_begin(tmp_path: Path) -> None:
         (["--live"], 1, b"--live needs a terminal"),
         (["yesterday", "--live"], 2, b"--live and --once show today"),
         (["--once", "--output", "json"], 2, b"--live and --once show today"),
+        (["--once", "-n", "3"], 2, b"leave out -n"),
     ],
 )
 def test_what_cannot_be_shown_is_said_in_one_line(state: Path, options: list[str], code: int, words: bytes) -> None:

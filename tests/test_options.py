@@ -1,4 +1,4 @@
-"""Dates on the command line."""
+"""Dates and options on the command line."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelog.cli.options import dates, one_day, shield_dates
+from pipelog.cli.options import dates, one_day, parser, shield_dates
 from pipelog.errors import SettingsError
 
 SUNDAY = date(2026, 11, 22)
@@ -76,3 +76,15 @@ def test_any_text_is_a_date_or_a_settings_error(text: str) -> None:
     except SettingsError:
         return
     assert first <= last
+
+
+@pytest.mark.parametrize(
+    "line", ["a b --output csv -n 3", "--output csv a b -n 3", "a --output csv b -n 3", "-n 3 a b --output csv"]
+)
+def test_options_stand_anywhere_between_the_words(line: str) -> None:
+    made = parser("any", "", "")
+    made.add_argument("words", nargs="*")
+    made.add_argument("--output")
+    made.add_argument("-n")
+    found = made.parse_args(line.split())
+    assert (found.words, found.output, found.n) == (["a", "b"], "csv", "3")

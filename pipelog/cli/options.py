@@ -34,7 +34,12 @@ SETTINGS = {
 
 
 class Parser(argparse.ArgumentParser):
-    """Says one line instead of three when the usage is wrong."""
+    """Says one line instead of three when the usage is wrong, and takes options between the words."""
+
+    def parse_args(  # type: ignore[override]
+        self, args: Sequence[str] | None = None, namespace: None = None
+    ) -> argparse.Namespace:
+        return self.parse_intermixed_args(args, namespace)
 
     def error(self, message: str) -> NoReturn:
         self.exit(2, f"{self.prog}: {printable(message)}; see {self.prog} --help\n")

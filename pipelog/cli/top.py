@@ -25,7 +25,7 @@ def run(arguments: Sequence[str]) -> int:
         ("site", "backend", "sink"),
     )
     made.add_argument("day", nargs="?", default="today", metavar="DAY")
-    made.add_argument("-n", type=above_zero, default=20, metavar="N", help="how many (20)")
+    made.add_argument("-n", type=above_zero, metavar="N", help="how many (20)")
     made.add_argument("--by", choices=(*RANKED, "visitors"), default="views")
     made.add_argument("--live", action="store_true", help="today as it comes, over the whole terminal")
     made.add_argument("--once", action="store_true", help="the same, once, for scripts")
@@ -34,6 +34,8 @@ def run(arguments: Sequence[str]) -> int:
     if options.live or options.once:
         if options.day != "today" or options.output:
             made.error("--live and --once show today, and nothing but text")
+        if options.n:
+            made.error("--live and --once show as many as there is room for; leave out -n")
         if not find_spec("rich"):
             raise SettingsError("--live and --once draw with rich: pip install 'pipelog-httpd[cli]'")
         from pipelog.cli import live
@@ -41,14 +43,14 @@ def run(arguments: Sequence[str]) -> int:
         show = live.once if options.once else live.run
         return show(settings_of(options), options.by)
     settings = settings_of(options)
-    day = one_day(options.day, settings.counting.today())
+    day, most = one_day(options.day, settings.counting.today()), options.n or 20
     hits = hits_of(settings)
     if options.by == "visitors":
-        rows = [(SITE, hits.visitors(day)), *hits.page_visitors(day).items()][: options.n + 1]
+        rows = [(SITE, hits.visitors(day)), *hits.page_visitors(day).items()][: most + 1]
         if rows == [(SITE, 0)] and not settings.counting.visitors:
             raise SettingsError("visitors are not counted; set visitors = true in the table [counting]")
     else:
-        rows = hits.top(options.n, day, options.by)
+        rows = hits.top(most, day, options.by)
     what = "page" if options.by in ("views", "missing", "visitors") else options.by
     print_rows((what, "count"), rows, options.output)
     return 0
