@@ -241,29 +241,31 @@ def _in_tasks(
     progress: Callable[[int], None] | None,
 ) -> Iterator[Count]:
     """What was counted in `parts`, in their order: so the caps admit the same names every time."""
-    waiting: deque[LogPart] = deque()
     running: dict[Future[Counted], LogPart] = {}
-    done: dict[LogPart, Counted] = {}
+    waiting: deque[Future[Counted]] = deque()
+    done: dict[Future[Counted], Future[Counted] | None] = {}  # and the task for what was left
+
+    def begun(part: LogPart) -> Future[Counted]:
+        future = executor.submit(task, part)
+        running[future] = part
+        return future
 
     def in_order(held: int) -> Iterator[Count]:
         while waiting and waiting[0] in done and len(done) > held:
-            count, rest = done.pop(waiting.popleft())
-            if rest:
-                waiting.appendleft(rest)
-            yield pickle.loads(count)
+            future = waiting.popleft()
+            if following := done.pop(future):
+                waiting.appendleft(following)
+            yield pickle.loads(future.result()[0])
 
     try:
         while True:
-            for part in islice(parts, None if ahead is None else ahead - len(running)):
-                waiting.append(part)
-                running[executor.submit(task, part)] = part
+            waiting.extend(map(begun, islice(parts, None if ahead is None else ahead - len(running))))
             if not running:
                 break
             future = next(as_completed(running))
             part = running.pop(future)
-            done[part] = _, rest = future.result()
-            if rest:
-                running[executor.submit(task, rest)] = rest
+            _, rest = future.result()
+            done[future] = begun(rest) if rest else None
             if progress:
                 progress(size_of(part) - (size_of(rest) if rest else 0))
             yield from in_order(HELD)

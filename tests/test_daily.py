@@ -305,6 +305,13 @@ def test_an_executor_gives_the_same(logs: Path, sink: SQLiteSink) -> None:
     assert {Coordinate(*row[:5]): row.count for row in stored(sink)} == alone.tally
 
 
+def test_a_file_that_is_named_twice_counts_twice(logs: Path) -> None:
+    path = put(logs / "a", lines("/a", "/b"))
+    with ThreadPoolExecutor(2) as executor:
+        counts = [count_files([path] * 5, [DAY], executor=given) for given in (None, executor)]
+    assert [views(count) for count in counts] == [{"/a": 5, "/b": 5}] * 2
+
+
 def test_an_executor_keeps_every_count_over_the_caps(logs: Path) -> None:
     paths = [put(logs / name, lines(*(f"/{letter}" for letter in name))) for name in ("abc", "cde", "ecxa")]
     rules = Rules(max_pages=2)
