@@ -98,7 +98,8 @@ class Location:
             )
         if not self.path.strip("/") or "\0" in self.path:
             raise LocationError(f"{self.scheme}: names no file or folder: write {self.scheme}:///absolute/path")
-        return Path(self.path)
+        # Four slashes are what SQLAlchemy asks for; two at a path's begin mean something else to POSIX and to SQLite.
+        return Path("/" + self.path.lstrip("/") if self.path.startswith("/") else self.path)
 
     def take_query(self, known: Mapping[str, Callable[[str], Any]]) -> dict[str, Any]:
         """The settings of the query, each converted by what `known` has for its key; absent ones stay absent.
