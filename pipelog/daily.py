@@ -12,7 +12,7 @@ import pickle
 import threading
 from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, Future, as_completed
+from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -272,6 +272,9 @@ def _in_tasks(
         if close:
             executor.shutdown()
         yield from in_order(0)
+    except BrokenExecutor:
+        running.clear()  # Python 3.11 has a traceback for a future that is cancelled while all are told of it
+        raise
     finally:
         for future in running:
             future.cancel()

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import random
 import runpy
+import signal
 import subprocess
+import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
@@ -97,6 +100,58 @@ def test_the_example_on_dask_is_a_factory_for_the_command(log: str, tmp_path: Pa
     )
     assert (there.returncode, there.stderr) == (0, alone.stderr)
     assert "60,000 lines" in there.stderr
+
+
+@pytest.fixture
+def stuck(tmp_path: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A rollup whose two processes wait for their logs, which never come."""
+    logs = [str(tmp_path / name) for name in "abcdef"]
+    for log in logs:
+        os.mkfifo(log)
+    command = subprocess.Popen(
+        [*PIPELOG, "rollup", "2026-11-22", *logs, "--jobs", "2", "--dry-run"],
+        env=environment(state=str(tmp_path)),
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    )
+    writers = [_writer(log) for log in logs[:2]]
+    yield command
+    for writer in writers:
+        os.close(writer)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, -signal.SIGTERM), (signal.SIGKILL, -signal.SIGKILL)])
+def test_the_processes_of_a_command_that_is_killed_end_with_it(
+    stuck: subprocess.Popen[bytes], number: signal.Signals, code: int
+) -> None:
+    stuck.send_signal(number)
+    _, said = stuck.communicate(timeout=10)  # until the last of them has let go of it
+    assert (stuck.returncode, said) == (code, b"")
+
+
+def test_ctrl_c_ends_a_rollup_at_once(stuck: subprocess.Popen[bytes]) -> None:
+    os.killpg(stuck.pid, signal.SIGINT)  # as a terminal does
+    _, said = stuck.communicate(timeout=10)
+    assert (stuck.returncode, said) == (130, b"")
+
+
+def test_a_rollup_whose_process_is_killed_says_so_in_one_line(stuck: subprocess.Popen[bytes]) -> None:
+    processes = Path(f"/proc/{stuck.pid}/task/{stuck.pid}/children").read_text().split()
+    os.kill(int(processes[0]), signal.SIGKILL)
+    _, said = stuck.communicate(timeout=10)
+    assert (stuck.returncode, said.count(b"\n")) == (1, 1)
+    assert said.startswith(b"pipelog: a process that counted was killed")
+
+
+def _writer(fifo: str) -> int:
+    """The other end of a pipe, once somebody reads from it."""
+    while True:
+        try:
+            return os.open(fifo, os.O_WRONLY | os.O_NONBLOCK)
+        except OSError as error:
+            if error.errno != errno.ENXIO:
+                raise
+            time.sleep(0.01)
 
 
 def test_processes_that_import_the_main_module_do_not_run_it() -> None:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
+import signal
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Executor
+from concurrent.futures import BrokenExecutor, Executor
 from contextlib import contextmanager, nullcontext
 from datetime import date, timedelta
 from importlib import import_module
@@ -17,7 +20,7 @@ from pipelog.config import Settings
 from pipelog.counting.daykeys import DayKeys, KeyFolder
 from pipelog.counting.rules import OTHER
 from pipelog.daily import TASK, Count, LogPart, count_files, size_of, write
-from pipelog.errors import LogFileError, SettingsError, StoreError
+from pipelog.errors import LogFileError, PipelogError, SettingsError, StoreError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
@@ -173,11 +176,30 @@ def _executor(jobs: int, factory: str | None) -> Iterator[Executor | None]:
             yield executor
     elif jobs > 1:
         from concurrent.futures import ProcessPoolExecutor
-        from multiprocessing import get_context
 
         # A fork is 100 ms sooner at work than a new Python; there are no threads yet that it could tear.
-        with ProcessPoolExecutor(jobs, get_context("fork")) as executor:
+        with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _end_with_parent) as executor:
             executor.submit(int).result()  # forks all of them
-            yield executor
+            try:
+                yield executor
+            except KeyboardInterrupt:
+                os._exit(130)  # the processes end with this one; nothing is written yet
+            except BrokenExecutor as error:
+                raise PipelogError(
+                    "a process that counted was killed, for want of memory perhaps: nothing was changed; say --jobs 1"
+                ) from error
     else:
         yield None
+
+
+def _end_with_parent() -> None:
+    """Make this process of a pool end when the command does, however that ends: it would wait for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent
+    parent.join()
+    os._exit(1)
