@@ -180,7 +180,7 @@ def test_a_fault_stops_what_has_not_begun(log: str, tmp_path: Path) -> None:
     bad.write_bytes(b"\x1f\x8b damaged")
     with Watched(1) as executor, pytest.raises(LogFileError, match="damaged"):
         count_files([str(bad), log], [DAY], executor=executor, task_size=1 << 18)
-    assert sum(task.cancelled() for task in submitted) >= len(submitted) - 3 > 10
+    assert sum(task.cancelled() for task in submitted) > len(submitted) // 2 > 10
 
 
 def test_an_executor_is_closed_before_its_last_results_are_added_up(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
