@@ -200,11 +200,16 @@ def test_an_executor_is_closed_before_its_last_results_are_added_up(log: str, mo
     executor.shutdown()
 
 
-def test_counts_travel_whole(log: str) -> None:
+def test_counts_travel_whole(log: str, tmp_path: Path) -> None:
     import pickle
 
     count = count_files([log], [DAY])
     assert pickle.loads(pickle.dumps(count)) == count
     assert pickle.loads(pickle.dumps(Count())) == Count()
+    of_a_program = tmp_path / "access.log"  # its words are looked at, and count for nothing
+    line = '192.0.2.1 - - [22/Nov/2026:10:00:00 +0000] "GET /{} HTTP/1.1" 200 1 "-" "{}"\n'
+    of_a_program.write_text(line.format("", AGENTS[0]) + line.format("?utm_source=a&utm_term=b", "curl/8"))
+    count = count_files([of_a_program], [DAY])
+    assert pickle.loads(pickle.dumps(count)) == count
     assert all(type(coordinate).__name__ == "Coordinate" for coordinate in pickle.loads(pickle.dumps(count)).tally)
     assert LogPart("a") == ("a", 0, None)

@@ -155,7 +155,8 @@ class Counts:
     def __getstate__(self) -> tuple[Any, ...]:
         """For another process. Names travel in columns: a pair is no object of its own there, half the time and less
         memory."""
-        columns = {dimension: (*zip(*pairs, strict=True), [*pairs.values()]) for dimension, pairs in self.pairs.items()}
+        some = ((dimension, pairs) for dimension, pairs in self.pairs.items() if pairs)
+        columns = {dimension: (*zip(*pairs, strict=True), [*pairs.values()]) for dimension, pairs in some}
         return self.requests, self.bytes, self.statuses, self.minutes, self.views, self.missing, columns
 
     def __setstate__(self, state: tuple[Any, ...]) -> None:
