@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from functools import partial
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipelog.counting.caps import Caps
 from pipelog.counting.daykeys import DayKeys, key_id
@@ -54,6 +54,14 @@ NAMES = 300_000
 _row = partial(tuple.__new__, DailyCount)  # of a tuple: a third of the time that DailyCount takes
 
 
+class BadLine(NamedTuple):
+    """Where a bad line stands, as a task knows it: to count the lines before its part takes long, and few are told."""
+
+    part: LogPart
+    line: int  #: of the part, from 1
+    reason: str
+
+
 @dataclass(eq=False)
 class Count:
     """What was counted in some files."""
@@ -65,8 +73,14 @@ class Count:
     lines: int = 0  #: lines that are not empty, of any day
     bad: int = 0
     too_long: int = 0
-    bad_places: list[str] = field(default_factory=list)  #: the first few: file, line, reason
+    first_bad: list[BadLine] = field(default_factory=list)  #: `PLACES` of them
     sketches: dict[Place, Sketch] = field(default_factory=dict)  #: whose views they were, where visitors are counted
+
+    @property
+    def bad_places(self) -> list[str]:
+        """The first few bad lines: file, line, reason. Reads what of the files stands before them."""
+        before = {part: lines_before(part) for part in {bad.part for bad in self.first_bad}}
+        return [f"{bad.part.path}, line {before[bad.part] + bad.line}: {bad.reason}" for bad in self.first_bad]
 
     @property
     def tally(self) -> Tally:
@@ -84,7 +98,10 @@ class Count:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, Count):
             return NotImplemented
-        told = [vars(count) | {"capped": count.tally, "batch": None} for count in (self, other)]
+        told = [
+            vars(count) | {"capped": count.tally, "batch": None, "first_bad": count.bad_places}
+            for count in (self, other)
+        ]
         return told[0] == told[1]
 
     def add(self, other: Count, caps: Caps) -> None:
@@ -98,7 +115,7 @@ class Count:
         self.lines += other.lines
         self.bad += other.bad
         self.too_long += other.too_long
-        self.bad_places = (self.bad_places + other.bad_places)[:PLACES]
+        self.first_bad = (self.first_bad + other.first_bad)[:PLACES]
 
     def __getstate__(self) -> dict[str, Any]:
         """For another process. Names travel in columns, which take a quarter of the time that coordinates take."""
@@ -319,7 +336,6 @@ class FileCounter:
         what stands in the batch afterwards."""
         buffer, at = LineBuffer(numbered=True), part.start
         with open_log(part.path, part.start) as (stream, told):
-            # The lines before the part are counted only where a bad one is to be named.
             newlines = 0
 
             def read(size: int) -> bytes:
@@ -332,10 +348,10 @@ class FileCounter:
 
             for chunk in whole_lines(read, buffer, CHUNK):
                 columns = self._format.columns(chunk, hosts=self.tallier.visitors is not None)
-                for offset, error in columns.bad[: max(0, PLACES - len(into.bad_places))]:
-                    number = lines_before(part) + newlines + chunk.count(b"\n", 0, offset) + 1
-                    into.bad_places.append(f"{part.path}, line {number}: {error.reason}")
-                if len(into.bad_places) < PLACES:
+                for offset, error in columns.bad[: max(0, PLACES - len(into.first_bad))]:
+                    line = newlines + chunk.count(b"\n", 0, offset) + 1
+                    into.first_bad.append(BadLine(part, line, error.reason))
+                if len(into.first_bad) < PLACES:
                     newlines += chunk.count(b"\n")
                 self.tallier.add(columns, into.batch, days=self._days)
                 into.lines += columns.lines

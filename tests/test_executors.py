@@ -200,6 +200,15 @@ def test_an_executor_is_closed_before_its_last_results_are_added_up(log: str, mo
     executor.shutdown()
 
 
+def test_lines_before_a_part_are_counted_for_few_bad_ones(log: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    counted: list[LogPart] = []
+    monkeypatch.setattr(daily, "lines_before", lambda part: counted.append(part) or 0)
+    with ThreadPoolExecutor(2) as executor:
+        count = count_files([log], [DAY], executor=executor, task_size=1 << 19)
+    assert (count.bad, counted) == (6, [])  # each of them in a part of its own
+    assert len(count.bad_places) == len(counted) == daily.PLACES
+
+
 def test_counts_travel_whole(log: str, tmp_path: Path) -> None:
     import pickle
 
