@@ -16,7 +16,7 @@ from concurrent.futures import BrokenExecutor, Executor, Future, as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from functools import partial
+from functools import cache, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -79,8 +79,14 @@ class Count:
     @property
     def bad_places(self) -> list[str]:
         """The first few bad lines: file, line, reason. Reads what of the files stands before them."""
-        before = {part: lines_before(part) for part in {bad.part for bad in self.first_bad}}
-        return [f"{bad.part.path}, line {before[bad.part] + bad.line}: {bad.reason}" for bad in self.first_bad]
+        places, before = [], cache(lines_before)
+        for part, line, reason in self.first_bad:
+            try:
+                where = f"line {before(part) + line}"
+            except OSError:  # the file is gone by now
+                where = f"line {line} from byte {part.start} on"
+            places.append(f"{part.path}, {where}: {reason}")
+        return places
 
     @property
     def tally(self) -> Tally:

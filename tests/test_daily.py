@@ -288,6 +288,8 @@ def test_the_place_of_a_bad_line_in_a_part_is_that_in_the_file(logs: Path) -> No
     path = put(logs / "a", lines("/a", "/b") + b"no log line\n" + lines("/c"))
     count = count_files([LogPart(path, len(line("/a")))], [DAY])
     assert count.bad_places[0].startswith(f"{path}, line 3: ")
+    os.unlink(path)
+    assert count.bad_places[0].startswith(f"{path}, line 2 from byte {len(line('/a'))} on: ")
 
 
 # -- several files at once ---------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@ import random
 import runpy
 import signal
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from concurrent.futures import Executor, Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -17,6 +18,8 @@ from pathlib import Path
 
 import pytest
 from cli_helpers import EXAMPLES, PIPELOG, environment
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipelog import daily
 from pipelog.counting.rules import Rules
@@ -222,3 +225,37 @@ def test_counts_travel_whole(log: str, tmp_path: Path) -> None:
     assert pickle.loads(pickle.dumps(count)) == count
     assert all(type(coordinate).__name__ == "Coordinate" for coordinate in pickle.loads(pickle.dumps(count)).tally)
     assert LogPart("a") == ("a", 0, None)
+
+
+LINES = st.builds(
+    '192.0.2.{} - - [{}/Nov/2026:10:{:02}:00 +0000] "GET {} HTTP/1.1" {} 7 "{}" "{}"\n'.format,
+    st.integers(0, 3),
+    st.sampled_from((22, 22, 22, 23)),
+    st.integers(0, 3),
+    st.sampled_from(("/", "/a", "/b?utm_source=x", "/c?utm_source=y&utm_term=w", "/d.png", "//a", "/e f")),
+    st.sampled_from((200, 304, 404, 500)),
+    st.sampled_from(("-", "https://www.google.com/search?q=word", "https://h.example/")),
+    st.sampled_from((*AGENTS, "-")),
+) | st.sampled_from(("no log line\n", "\n"))
+
+
+@given(
+    st.lists(LINES, max_size=60),
+    st.integers(200, 4_000),
+    st.integers(1, 40),
+    st.sampled_from((Rules(), Rules(max_pages=2), Rules(max_names=9), Rules(visitors=True))),
+)
+def test_parts_and_tasks_of_any_size_add_up_to_the_whole(lines: list[str], size: int, names: int, rules: Rules) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patched:
+        log = Path(folder, "access.log")
+        log.write_text("".join(lines))
+        alone = count_files([log], [DAY], rules=rules)
+        patched.setattr(daily, "TASK_NAMES", names)
+        patched.setattr(daily, "CHUNK", 300)
+        with ThreadPoolExecutor(2) as executor:
+            apart = count_files([log], [DAY], rules=rules, executor=executor, task_size=size, ahead=3)
+        if rules.visitors:  # whose keys are others each time
+            assert apart.tally == alone.tally
+            assert apart.sketches.keys() == alone.sketches.keys()
+        else:
+            assert apart == alone
