@@ -213,6 +213,8 @@ def count_files(
     before it is added, so that a name may stand under "(other)" there which one pass over all files had room for; no
     count is lost.
     """
+    if ahead is not None and ahead < 1:
+        raise ValueError(f"ahead: {ahead} tasks would count nothing; give one, or None for all")
     rules = rules or Rules()
     parts = [file if isinstance(file, LogPart) else LogPart(os.fspath(file)) for file in files]
     wanted = None if days is None else frozenset(days)

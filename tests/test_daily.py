@@ -399,6 +399,8 @@ def test_no_more_tasks_are_handed_out_than_are_asked_for(logs: Path) -> None:
     with Watched(4) as executor:
         count = count_files(paths, [DAY], executor=executor, ahead=3)
     assert (most, len(views(count))) == (3, 20)
+    with pytest.raises(ValueError, match="ahead: 0"):
+        count_files(paths, [DAY], executor=executor, ahead=0)
 
 
 # -- finding -----------------------------------------------------------------------------------------------------
