@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import os
-import signal
 import sys
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import BrokenExecutor, Executor
-from contextlib import contextmanager, nullcontext
+from concurrent.futures import Executor
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import date, timedelta
-from importlib import import_module
 
 from pipelog import plugins
 from pipelog.cli.options import Parser, above_zero, dates, is_dates, parser, settings_of, shield_dates
@@ -20,7 +16,7 @@ from pipelog.config import Settings
 from pipelog.counting.daykeys import DayKeys, KeyFolder
 from pipelog.counting.rules import OTHER
 from pipelog.daily import TASK, Count, LogPart, count_files, size_of, write
-from pipelog.errors import LogFileError, PipelogError, SettingsError, StoreError
+from pipelog.errors import LogFileError, SettingsError, StoreError
 from pipelog.intake.journal import files_of_days
 from pipelog.parsing.logfiles import find_logs
 from pipelog.printable import printable
@@ -164,42 +160,9 @@ def _progress(size: int) -> Iterator[Callable[[int], None] | None]:
         yield lambda number: bar.update(task, advance=number)
 
 
-@contextmanager
-def _executor(jobs: int, factory: str | None) -> Iterator[Executor | None]:
-    if factory:
-        module, _, name = factory.partition(":")
-        try:
-            made = getattr(import_module(module), name)()
-        except (ImportError, AttributeError, ValueError) as error:
-            raise SettingsError(f"executor {factory!r} cannot be made: {error}; give module:factory") from error
-        with made as executor:
-            yield executor
-    elif jobs > 1:
-        from concurrent.futures import ProcessPoolExecutor
+def _executor(jobs: int, factory: str | None) -> AbstractContextManager[Executor | None]:
+    if not factory and jobs == 1:
+        return nullcontext()
+    from pipelog.cli.executors import made_by, pool  # multiprocessing takes 7 ms, and one process needs none of it
 
-        # A fork is 100 ms sooner at work than a new Python; there are no threads yet that it could tear.
-        with ProcessPoolExecutor(jobs, multiprocessing.get_context("fork"), _end_with_parent) as executor:
-            executor.submit(int).result()  # forks all of them
-            try:
-                yield executor
-            except KeyboardInterrupt:
-                os._exit(130)  # the processes end with this one; nothing is written yet
-            except BrokenExecutor as error:
-                raise PipelogError(
-                    "a process that counted was killed, for want of memory perhaps: nothing was changed; say --jobs 1"
-                ) from error
-    else:
-        yield None
-
-
-def _end_with_parent() -> None:
-    """Make this process of a pool end when the command does, however that ends: it would wait for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent
-    parent.join()
-    os._exit(1)
+    return made_by(factory) if factory else pool(jobs)
